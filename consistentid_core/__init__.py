@@ -1,0 +1,1 @@
+"""Numerical core of ConsistentID; imports no ComfyUI module."""

@@ -1,0 +1,34 @@
+"""The exceptions a caller of the core may catch.
+
+Every message says what was found, what was expected and what to do about it.
+Bad arguments (a mask of the wrong shape, an index out of range) are plain
+``ValueError``; the classes here name situations a user can meet.
+"""
+
+
+class ConsistentIDError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class CheckpointError(ConsistentIDError):
+    """A file is not a checkpoint of the expected kind, or is damaged."""
+
+
+class ModelMismatchError(ConsistentIDError):
+    """Two models do not belong together (SDXL weights on an SD1.5 model, a wrong CLIP vision)."""
+
+
+class PromptError(ConsistentIDError, ValueError):
+    """A prompt or caption cannot be used as it is."""
+
+
+class NoFaceError(ConsistentIDError):
+    """No face, or not the asked-for face, was found in a picture."""
+
+
+class MissingDependencyError(ConsistentIDError):
+    """An optional package is needed for this and is not installed."""
+
+
+class MissingModelError(ConsistentIDError):
+    """A model file or folder is not where it is looked for."""

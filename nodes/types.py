@@ -1,0 +1,24 @@
+"""The pack's own socket types and what travels over each.
+
+Everything else the nodes exchange is a core type (IMAGE, MASK, CONDITIONING ...).
+"""
+
+from comfy_api.latest import io
+
+#: :class:`.models.ConsistentIDModel`: a loaded adapter (ID projection, facial encoder, LoRA).
+ConsistentIDType = io.Custom("CONSISTENTID")
+
+#: :class:`.models.FaceParserModel`: a loaded BiSeNet face parser.
+FaceParserType = io.Custom("FACE_PARSER")
+
+#: :class:`..consistentid_core.face_parts.FaceParts`: photos with the masks of their facial parts.
+FacePartsType = io.Custom("FACE_PARTS")
+
+#: A loaded vision-language model that describes faces.
+FaceCaptionerType = io.Custom("FACE_CAPTIONER")
+
+#: :class:`..consistentid_core.id_embedding.IDEmbedding`: the face-recognition vector of one person.
+IDEmbedType = io.Custom("ID_EMBED")
+
+#: The menu folder of every node of the pack.
+CATEGORY = "ConsistentID"
