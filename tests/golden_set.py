@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.torch import load_file
 
-from tests.golden import synthetic
+from golden import synthetic
 
 #: Manifests that describe the released files, not one golden set.
 REFERENCE = Path(__file__).parent / "golden"

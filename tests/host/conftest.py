@@ -1,0 +1,45 @@
+"""In-process tests against the pinned ComfyUI, on the CPU, with small weights."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = Path(os.environ.get("COMFYUI_PATH") or ROOT / ".host" / "ComfyUI")
+
+if not (HOST / "comfy").is_dir():
+    raise pytest.UsageError(f"No ComfyUI at {HOST}. Run `python tools/test.py`, or set COMFYUI_PATH.")
+
+sys.path.insert(0, str(HOST))
+_argv, sys.argv = sys.argv, ["main.py", "--cpu", "--disable-xformers", "--use-pytorch-cross-attention"]
+import comfy.options  # noqa: E402
+
+comfy.options.enable_args_parsing()
+import comfy.cli_args  # noqa: E402, F401  (parses sys.argv once, on import)
+
+sys.argv = _argv
+
+
+def _load_pack():
+    """Load the repository the way ComfyUI loads a custom node: by path, under another name."""
+    spec = importlib.util.spec_from_file_location(
+        "consistentid_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+
+
+_load_pack()
+
+
+@pytest.fixture(autouse=True)
+def inference_mode():
+    """ComfyUI runs every node under inference mode."""
+    import torch
+
+    with torch.inference_mode():
+        yield
