@@ -1,4 +1,5 @@
-"""Stand-in weights: true architecture, key names, shapes and dtype, random values.
+"""Stand-ins for the released weights: the true architectures, filled with random numbers.
 
-The released weights cannot be shipped; these let everything but the picture be real.
+A stand-in has the key names, shapes and dtype of the file it replaces, so everything
+that loads, checks, moves and multiplies weights runs for real. What comes out is noise.
 """
