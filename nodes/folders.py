@@ -54,3 +54,10 @@ def find_weights(file: str, *names: str) -> str:
         f"Model file '{file}' not found. Looked in: {', '.join(searched)}. "
         "Put the file into one of these folders and refresh the node list (press R)."
     )
+
+
+def file_stamp(file: str, *names: str) -> tuple[str, int, int]:
+    """Changes when another file takes the place of this one; for ``fingerprint_inputs``."""
+    path = find_weights(file, *names)
+    status = os.stat(path)
+    return path, status.st_mtime_ns, status.st_size

@@ -1,0 +1,67 @@
+"""The loaded ConsistentID model: what travels over a CONSISTENTID socket."""
+
+from weakref import WeakKeyDictionary
+
+import comfy.model_patcher
+import torch
+
+from ..consistentid_core.id_key_values import IDKeyValueProjection
+from ..consistentid_core.checkpoint import Checkpoint
+from ..consistentid_core.facial_encoder import FacialEncoder
+from ..consistentid_core.projection import IDProjection
+from . import clip_features
+from .managed import manage
+
+#: Keys and values of the ID tokens per adapter index of a cross-attention layer: (1, tokens, width) each.
+KeysValues = dict[int, tuple[torch.Tensor, torch.Tensor]]
+
+
+class ConsistentIDModel:
+    """The parts of a ConsistentID checkpoint, ready to use.
+
+    The facial encoder and the ID networks live under the memory manager; the LoRA
+    tensors stay in main memory until they are handed to a model as weight patches.
+    """
+
+    def __init__(self, checkpoint: Checkpoint):
+        self.family = checkpoint.family
+        self.cross_attention_dim = checkpoint.cross_attention_dim
+        #: All adapter tensors by checkpoint key; only ``*_lora`` keys are read after loading.
+        self.adapters = checkpoint.adapters
+        self.facial_encoder = manage(FacialEncoder.builder(checkpoint.facial_encoder), checkpoint.facial_encoder)
+        self.id_projection = manage(IDProjection.builder(checkpoint.id_projection), checkpoint.id_projection)
+        key_values = IDKeyValueProjection.weights(checkpoint.adapters)
+        self.key_value_projection = manage(IDKeyValueProjection.builder(key_values), key_values)
+        #: Tells one loaded LoRA from another where it is merged into a model.
+        self.lora_key = object()
+        self._no_identity: WeakKeyDictionary[torch.nn.Module, KeysValues] = WeakKeyDictionary()
+
+    def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
+        """The patchers, for the host's book-keeping."""
+        return [self.facial_encoder.patcher, self.id_projection.patcher, self.key_value_projection.patcher]
+
+    def keys_values(self, id_vector: torch.Tensor, clip_features: torch.Tensor) -> KeysValues:
+        """What the ID tokens of one person add to every cross-attention layer.
+
+        id_vector: (1, 512), unit length or zeros.  clip_features: (1, 257, 1280).
+        Returns keys and values in float32 on the CPU: about 0.3 MB for SD1.5.
+        """
+        device = self.id_projection.device
+        # SPEC 4: only SDXL adds the resampled tokens to the projected face instead of replacing it.
+        tokens = self.id_projection.loaded()(
+            id_vector.to(device), clip_features.to(device), shortcut=self.family == "sdxl"
+        )
+        device = self.key_value_projection.device
+        projected = self.key_value_projection.loaded()(tokens.to(device))
+        return {index: (k.cpu(), v.cpu()) for index, (k, v) in projected.items()}
+
+    def no_identity_keys_values(self, clip_vision) -> KeysValues:
+        """:meth:`keys_values` of "nobody": a zero face and the zero image (SPEC 4).
+
+        The same for every person, so computed once per vision model.
+        """
+        known = self._no_identity.get(clip_vision.model)
+        if known is None:
+            known = self.keys_values(torch.zeros(1, 512), clip_features.zero_image_features(clip_vision))
+            self._no_identity[clip_vision.model] = known
+        return known
