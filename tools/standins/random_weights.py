@@ -86,7 +86,7 @@ def write_safetensors(plan: Plan, path: Path, seed: int) -> None:
     with open(unfinished, "wb") as file:
         file.write(len(encoded).to_bytes(8, "little"))
         file.write(encoded)
-        file.writelines(values.numpy() for _, values in plan.draw(seed))
+        file.writelines(values.numpy().data for _, values in plan.draw(seed))
     os.replace(unfinished, path)
 
 

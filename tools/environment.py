@@ -1,0 +1,189 @@
+"""The Python and the ComfyUI that the commands run with.
+
+By default both are made here, in ``.venv`` and ``.host``. ``COMFYUI_PATH`` names a
+ComfyUI of your own instead; then its Python is used as it is and never changed.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import comfyui, paths
+from .console import CommandError, say, step
+from .locking import exclusive
+from .pip import folder_size, run_pip
+
+#: A trio that belongs together and runs on the CPU. A CPU-only torch would not do: the
+#: torchvision that PyPI offers beside it does not import.
+TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
+
+_OWN_REQUIREMENTS = (paths.ROOT / "requirements.txt", paths.ROOT / "tools" / "requirements.txt")
+_DISK_SPACE_GB = 9  # the environment, pip's temporary files and the stand-in weights
+#: Import names of what the host, the pack and the commands need, by the name pip knows them under.
+_NEEDED = {
+    "torch": "torch",
+    "aiohttp": "aiohttp",
+    "transformers": "transformers",
+    "safetensors": "safetensors",
+    "insightface": "insightface",
+    "onnxruntime": "onnxruntime",
+    "onnx": "onnx",
+    "mypy": "mypy",
+    "pytest": "pytest",
+    "ruff": "ruff",
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python with everything installed, and the ComfyUI it runs."""
+
+    python: Path
+    comfyui: Path
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run this Python from the repository's root; returns its exit code."""
+        process = subprocess.Popen([str(self.python), *arguments], cwd=paths.ROOT, env=self.variables())
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.wait()  # the terminal told the child too; let it stop what it started
+            raise
+        except SystemExit:
+            process.terminate()
+            process.wait()
+            raise
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables for a child process."""
+        variables = {**os.environ, "COMFYUI_PATH": str(self.comfyui), "PYTHONUTF8": "1"}
+        # More threads than free cores slow torch down many times over.
+        variables.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
+        return variables
+
+
+def prepare() -> Environment:
+    """Find or make everything the commands need; within a second if it is there already."""
+    if own := os.environ.get("COMFYUI_PATH"):
+        return _users_environment(Path(own).expanduser().resolve())
+    environment = Environment(_venv_python(paths.VENV), paths.COMFYUI)
+    if not _is_current(environment.python):
+        with exclusive(paths.HOST / "setup.lock"):
+            if not _is_current(environment.python):  # another run may just have done it
+                _make(environment.python)
+    return environment
+
+
+def _make(python: Path) -> None:
+    free = shutil.disk_usage(paths.ROOT).free / 1e9
+    if free < _DISK_SPACE_GB and not _stamp_file().exists():
+        raise CommandError(f"{paths.ROOT} has {free:.1f} GB free; setting up needs {_DISK_SPACE_GB} GB.")
+    if not _has_pip(python):
+        _make_venv()
+    if not comfyui.is_ready():
+        comfyui.fetch(python)
+    with step(
+        f"Installing ComfyUI's and the pack's requirements into {paths.VENV.name} (6 GB, 2 to 5 minutes)"
+    ):
+        arguments = ["install", *TORCH]
+        for file in (paths.COMFYUI / "requirements.txt", *_OWN_REQUIREMENTS):
+            arguments += ["--requirement", str(file)]
+        run_pip(python, arguments, log=paths.LOGS / "install.log", watch=paths.VENV)
+    say(f"  {paths.VENV.name} holds {folder_size(paths.VENV) / 1e9:.1f} GB")
+    _stamp_file().write_text(json.dumps(_stamp()), "utf-8")
+
+
+def _make_venv() -> None:
+    say(f"Making a virtual environment in {paths.VENV.name} with Python {platform.python_version()}")
+    try:
+        # clear: what is there has no working Python, so it is of no use to anybody.
+        venv.create(paths.VENV, clear=True, with_pip=True, symlinks=os.name != "nt")
+    except (subprocess.CalledProcessError, OSError) as error:
+        raise CommandError(
+            f"{sys.executable} cannot make a virtual environment in {paths.VENV} ({error}). "
+            "On Debian and Ubuntu: apt install python3-venv"
+        ) from None
+
+
+def _has_pip(python: Path) -> bool:
+    """Whether a virtual environment works; it does not if the Python it was made with has gone."""
+    if not python.exists():
+        return False
+    command = [str(python), "-c", "import pip, sys; sys.exit(sys.version_info < (3, 10))"]
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+def _venv_python(folder: Path) -> Path:
+    return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
+
+
+def _stamp_file() -> Path:
+    return paths.VENV / "consistentid-stamp.json"
+
+
+def _stamp() -> dict[str, str]:
+    """What an up-to-date environment was made from; compared before anything slow is done."""
+    digest = hashlib.sha256(" ".join(TORCH).encode())
+    for file in (paths.COMFYUI / "requirements.txt", *_OWN_REQUIREMENTS):
+        digest.update(file.read_bytes())
+    return {"requirements": digest.hexdigest()}
+
+
+def _is_current(python: Path) -> bool:
+    if not (comfyui.is_ready() and _stamp_file().is_file()):
+        return False
+    try:
+        stamp = json.loads(_stamp_file().read_text("utf-8"))
+    except ValueError:  # cut off while it was written
+        return False
+    return stamp == _stamp() and _has_pip(python)
+
+
+def _users_environment(folder: Path) -> Environment:
+    if not (folder / "main.py").is_file() or not (folder / "comfy").is_dir():
+        raise CommandError(f"COMFYUI_PATH is {folder}, which holds no ComfyUI (main.py and comfy/ expected).")
+    python = _users_python(folder)
+    missing = _missing_packages(python)
+    if missing:
+        files = " ".join(f'-r "{file}"' for file in _OWN_REQUIREMENTS)
+        raise CommandError(
+            f"{python} lacks {', '.join(missing)}. Your environment is never changed from here; "
+            f'to add them yourself: "{python}" -m pip install {files}'
+        )
+    say(f"Using ComfyUI in {folder} with {python}")
+    return Environment(python, folder)
+
+
+def _users_python(folder: Path) -> Path:
+    """The Python a ComfyUI checkout runs with: named, beside it, or the one running now."""
+    if named := os.environ.get("COMFYUI_PYTHON"):
+        python = Path(named).expanduser()
+        if not python.is_file():
+            raise CommandError(f"COMFYUI_PYTHON is {python}, which is not a file.")
+        return python
+    candidates = [_venv_python(folder / name) for name in ("venv", ".venv")]
+    candidates.append(folder.parent / "python_embeded" / "python.exe")  # the portable Windows build
+    return next((python for python in candidates if python.is_file()), Path(sys.executable))
+
+
+def _missing_packages(python: Path) -> list[str]:
+    code = (
+        "import importlib.util, sys\n"
+        "print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None))"
+    )
+    command = [str(python), "-c", code, *_NEEDED]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode != 0:
+        raise CommandError(f"{python} does not run; set COMFYUI_PYTHON to the Python of your ComfyUI.")
+    return [_NEEDED[name] for name in result.stdout.split()]
