@@ -13,7 +13,7 @@ from ..consistentid_core.unet_layers import AttentionLayer, attention_layers
 from .clip_features import encode_pictures
 from .model_patch import BlockKeysValues, IDAttentionPatch
 from .models import ConsistentIDModel, KeysValues
-from .pictures import image_to_pictures
+from .pictures import to_pictures
 from .roles import KEY
 from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
 
@@ -107,7 +107,7 @@ class ApplyConsistentID(io.ComfyNode):
 def photo_features(clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None) -> torch.Tensor:
     """CLIP features of the photo that shows the person, averaged over several. Returns (1, 257, 1280)."""
     if image is not None:
-        return encode_pictures(clip_vision, image_to_pictures(image)).mean(0, keepdim=True)
+        return encode_pictures(clip_vision, to_pictures(image)).mean(0, keepdim=True)
     if face_parts is None:
         raise ValueError(
             "Apply ConsistentID has no photo: connect image (the photo of the person) or face_parts (from Parse Face)."

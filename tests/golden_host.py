@@ -4,6 +4,7 @@ They follow SPEC 10.2, so that the pack's own nodes can be run against the numbe
 original produced. For in-process tests only: ComfyUI must be importable.
 """
 
+from functools import cache
 from types import SimpleNamespace
 
 import comfy.model_patcher
@@ -24,14 +25,17 @@ PREFIXES = {
 }
 
 
-def small_unet(family: str) -> comfy.model_patcher.ModelPatcher:
-    """``unet_small_<family>`` with the golden weights, in float32, as a MODEL."""
+def small_unet(family: str, dtype=torch.float32, casting: bool = False) -> comfy.model_patcher.ModelPatcher:
+    """``unet_small_<family>`` with the golden weights as a MODEL.
+
+    casting: use the layers that cast their weights on use, which partial loading needs.
+    """
     config = dict(manifest(f"unet_small_{family}")["comfy_unet_config"])
     names = manifest(f"unet_small_{family}_keys")["unet"]
     weights = state_dict({name: entry["shape"] for name, entry in names.items()}, f"unet_small_{family}.")
     model_class = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[family]
     model_config = model_class(config)
-    model_config.set_inference_dtype(torch.float32, None)
+    model_config.set_inference_dtype(dtype, torch.float32 if casting else None)
     model = model_config.get_model({}, "", device=CPU)
     model.diffusion_model.load_state_dict({names[name]["ldm"]: tensor for name, tensor in weights.items()})
     return comfy.model_patcher.ModelPatcher(model, load_device=CPU, offload_device=CPU)
@@ -43,6 +47,7 @@ def small_adapter(family: str) -> dict[str, torch.Tensor]:
     return state_dict(shapes, f"unet_small_{family}.adapter_modules.")
 
 
+@cache
 def consistentid_model(family: str) -> ConsistentIDModel:
     """The golden ConsistentID: full-size encoder and projection, adapters of the small UNet."""
     groups = {}
