@@ -1,0 +1,129 @@
+"""ID Embedding (InsightFace)."""
+
+import folder_paths
+from comfy_api.latest import io, ui
+
+from ..consistentid_core.face_analysis import AUTO, PROVIDERS, load_face_analyser
+from ..consistentid_core.face_boxes import draw_faces
+from ..consistentid_core.id_embedding import (
+    BGR,
+    CHANNEL_ORDERS,
+    ERROR,
+    FACE_ORDERS,
+    LARGE_TO_SMALL,
+    NO_FACE_POLICIES,
+    embed_person,
+)
+from . import folders
+from .pictures import to_image, to_pictures
+from .types import CATEGORY, IDEmbedType
+
+
+class IDEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDEmbedding",
+            display_name="ID Embedding (InsightFace)",
+            category=CATEGORY,
+            description="Recognises the person in one or more photos with InsightFace's buffalo_l, whose "
+            "models are for non-commercial research only. Needs the packages insightface and onnxruntime.",
+            search_aliases=["insightface", "arcface", "face embedding", "faceid"],
+            has_intermediate_output=True,
+            inputs=[
+                io.Image.Input(
+                    "image", tooltip="A photo of the person. Several photos of one person are averaged."
+                ),
+                io.Combo.Input(
+                    "order",
+                    options=list(FACE_ORDERS),
+                    default=LARGE_TO_SMALL,
+                    optional=True,
+                    tooltip="How the faces of a photo are counted for face_index. The original takes the "
+                    "face its detector is surest of.",
+                ),
+                io.Int.Input(
+                    "face_index",
+                    default=0,
+                    min=0,
+                    max=99,
+                    optional=True,
+                    tooltip="Which face of each photo is the person: 0 is the first in the chosen order. "
+                    "The preview shows the numbers.",
+                ),
+                io.Float.Input(
+                    "det_threshold",
+                    default=0.5,
+                    min=0.05,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="The lowest detection score of a face. Lower it for turned or hidden faces.",
+                ),
+                io.Combo.Input(
+                    "no_face",
+                    options=list(NO_FACE_POLICIES),
+                    default=ERROR,
+                    optional=True,
+                    tooltip="What to do with a photo without a face: stop with an error, or go on with "
+                    "zeros, which carry no identity, as the original does without a word.",
+                ),
+                io.Combo.Input(
+                    "channel_order",
+                    options=list(CHANNEL_ORDERS),
+                    default=BGR,
+                    optional=True,
+                    tooltip="The colour order handed to InsightFace. BGR is what it expects and what "
+                    "ConsistentID was trained with; the original's SD1.5 script hands it RGB.",
+                ),
+                io.Combo.Input(
+                    "provider",
+                    options=[AUTO, *PROVIDERS],
+                    default=AUTO,
+                    optional=True,
+                    tooltip="What onnxruntime computes on. auto takes the graphics card if this "
+                    "onnxruntime supports it, else the CPU, which is fast enough. ComfyUI does not see the "
+                    "memory used here.",
+                ),
+            ],
+            outputs=[
+                IDEmbedType.Output("id_embed", tooltip="Who the person is, for Apply ConsistentID."),
+                io.Image.Output(
+                    "preview",
+                    tooltip="The photos, at most 1024 pixels large, with numbered faces; the chosen one is "
+                    "green.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image,
+        order: str = LARGE_TO_SMALL,
+        face_index: int = 0,
+        det_threshold: float = 0.5,
+        no_face: str = ERROR,
+        channel_order: str = BGR,
+        provider: str = AUTO,
+    ) -> io.NodeOutput:
+        photos = to_pictures(image)
+        embedding, found = embed_person(
+            load_face_analyser(folder_paths.get_folder_paths(folders.INSIGHTFACE), provider),
+            photos,
+            order=order,
+            index=face_index,
+            threshold=det_threshold,
+            no_face=no_face,
+            channel_order=channel_order,
+        )
+        preview = to_image(
+            [
+                draw_faces(photo, in_photo.faces, in_photo.chosen)
+                for photo, in_photo in zip(photos, found, strict=True)
+            ]
+        )
+        return io.NodeOutput(embedding, preview, ui=ui.PreviewImage(preview, cls=cls))
+
+
+NODES = [IDEmbedding]

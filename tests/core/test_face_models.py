@@ -1,0 +1,180 @@
+"""Finding, opening and checking InsightFace's two model files, and the packages they need."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import pytest
+
+from consistentid_core import face_analysis
+from consistentid_core.errors import CheckpointError, MissingDependencyError, MissingModelError
+from consistentid_core.face_analysis import choose_provider, load_face_analyser
+from consistentid_core.face_models import DETECTOR, RECOGNISER, find_model_files
+from tools.standins import insightface as standin
+
+
+@pytest.fixture(autouse=True)
+def empty_home(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    return home
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A complete buffalo_l in the root ``tmp_path / "models"``."""
+    folder = tmp_path / "models" / "buffalo_l"
+    standin.write(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "place", ["models/buffalo_l", "models/buffalo_l/buffalo_l", "buffalo_l", "buffalo_l/buffalo_l"]
+)
+def test_the_files_are_found_in_the_second_root_and_one_level_too_deep(tmp_path, place):
+    standin.write(tmp_path / "second" / place)
+    detector, recogniser = find_model_files([tmp_path / "first", tmp_path / "second"])
+    assert detector == tmp_path / "second" / place / "det_10g.onnx"
+    assert recogniser == tmp_path / "second" / place / "w600k_r50.onnx"
+
+
+def test_insightface_s_own_folder_is_searched_last(empty_home, tmp_path, folder):
+    standin.write(empty_home / ".insightface" / "models" / "buffalo_l")
+    assert empty_home in find_model_files([tmp_path / "nothing"])[0].parents
+    assert folder in find_model_files([tmp_path])[0].parents
+
+
+def test_a_missing_file_is_named_with_the_folders_searched_size_source_and_licence(tmp_path, folder):
+    (folder / RECOGNISER.name).unlink()
+    with pytest.raises(MissingModelError) as error:
+        find_model_files([tmp_path])
+    message = str(error.value)
+    assert "'w600k_r50.onnx' not found" in message and "det_10g" not in message
+    assert str(folder) in message and str(Path.home() / ".insightface" / "models" / "buffalo_l") in message
+    for fact in ("174,383,860", RECOGNISER.sha256, "https://", "non-commercial"):
+        assert fact in message
+
+
+def test_both_files_are_named_if_nothing_is_there(tmp_path):
+    with pytest.raises(MissingModelError, match="'det_10g.onnx' and 'w600k_r50.onnx' not found"):
+        find_model_files([tmp_path])
+
+
+@pytest.mark.parametrize("package", ["insightface", "onnxruntime"])
+def test_a_missing_package_is_explained_with_the_python_to_install_it_into(
+    monkeypatch, tmp_path, folder, package
+):
+    for module in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependencyError) as error:
+        load_face_analyser([tmp_path])
+    assert f'"{sys.executable}" -m pip install insightface onnxruntime' in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [(DETECTOR.name, RECOGNISER.name), (RECOGNISER.name, DETECTOR.name)]
+)
+def test_one_network_in_place_of_the_other_is_refused(tmp_path, folder, name, other):
+    os.replace(folder / other, folder / name)
+    standin_folder = tmp_path / "again"
+    standin.write(standin_folder)
+    os.replace(standin_folder / other, folder / other)
+    with pytest.raises(CheckpointError, match=f"{name} is another network"):
+        load_face_analyser([tmp_path])
+
+
+def test_a_detector_of_one_fixed_size_is_refused(tmp_path, folder):
+    model = onnx.load(folder / DETECTOR.name)
+    for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_value = 640
+    onnx.save(model, folder / DETECTOR.name)
+    with pytest.raises(CheckpointError, match="any size"):
+        load_face_analyser([tmp_path])
+
+
+@pytest.mark.parametrize("name", [DETECTOR.name, RECOGNISER.name])
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_truncated_file_is_named(tmp_path, folder, name, kept):
+    path = folder / name
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(CheckpointError) as error:
+        load_face_analyser([tmp_path])
+    assert str(path) in str(error.value) and "Download it again" in str(error.value)
+
+
+def test_auto_takes_the_cpu_if_there_is_nothing_better(monkeypatch):
+    offered = ["AzureExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+    assert choose_provider("auto") == "CPU"
+
+
+def test_auto_prefers_the_graphics_card(monkeypatch):
+    offered = ["CPUExecutionProvider", "TensorrtExecutionProvider", "CUDAExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+    assert choose_provider("auto") == "CUDA"
+
+
+def test_a_provider_this_onnxruntime_lacks_is_refused_naming_what_it_has(monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(MissingDependencyError, match="has no CUDA; it has: CPU"):
+        choose_provider("CUDA")
+
+
+def test_an_unknown_provider_is_refused():
+    with pytest.raises(ValueError, match="Unknown provider 'Abacus'"):
+        choose_provider("Abacus")
+
+
+@pytest.fixture
+def broken_cuda(monkeypatch):
+    """An onnxruntime that lists CUDA but falls back to the CPU when a session is made."""
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_chosen_provider_that_does_not_start_is_an_error(broken_cuda, tmp_path, folder):
+    with pytest.raises(
+        MissingDependencyError, match="could not start it and fell back to CPUExecutionProvider"
+    ):
+        load_face_analyser([tmp_path], "CUDA")
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_auto_goes_on_with_the_cpu_and_says_so(broken_cuda, tmp_path, folder, caplog):
+    with caplog.at_level(logging.INFO):
+        analyser = load_face_analyser([tmp_path])
+    assert analyser.provider == "CPU"
+    assert "Using the CPU" in caplog.text
+    assert str(folder) in caplog.text
+
+
+def test_the_networks_are_kept_until_a_file_changes(tmp_path, folder):
+    first = load_face_analyser([tmp_path])
+    assert load_face_analyser([tmp_path]) is first
+    os.utime(folder / DETECTOR.name, ns=(0, 0))
+    assert load_face_analyser([tmp_path]) is not first
+
+
+def test_released_networks_are_loaded_anew(tmp_path, folder):
+    first = load_face_analyser([tmp_path])
+    face_analysis.release()
+    assert load_face_analyser([tmp_path]) is not first
+
+
+def test_importing_the_modules_loads_no_optional_package():
+    code = (
+        "import sys, consistentid_core.id_embedding, consistentid_core.face_boxes\n"
+        "print([m for m in ('insightface', 'onnxruntime', 'cv2') if m in sys.modules])"
+    )
+    root = Path(face_analysis.__file__).parents[1]
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,183 @@
+"""Which face becomes the person, several photos, colour order, and photos without a face."""
+
+import itertools
+import logging
+
+import numpy as np
+import pytest
+import torch
+from drawn_faces import draw, middle
+
+from consistentid_core.errors import NoFaceError
+from consistentid_core.face_analysis import Detection, Face, load_face_analyser
+from consistentid_core.face_boxes import draw_faces
+from consistentid_core.id_embedding import BGR, FACE_ORDERS, RGB, ZERO_VECTOR, IDEmbedding, embed_person
+from tools.standins import insightface as standin
+
+#: x of three faces in one picture, from large to small: none of the seven orders equals another.
+LARGE, MEDIUM, SMALL = 480, 120, 760
+GROUP = draw(900, 500, (LARGE, 250, 200), (MEDIUM, 330, 130), (SMALL, 120, 90))
+NOBODY = draw(320, 200)
+
+
+@pytest.fixture(scope="module")
+def analyser(tmp_path_factory):
+    root = tmp_path_factory.mktemp("insightface")
+    standin.write(root / "buffalo_l", seed=3)
+    return load_face_analyser([root])
+
+
+def chosen_x(photo_faces):
+    return middle(photo_faces.faces[photo_faces.chosen].box)[0]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    {
+        "large_to_small": (LARGE, MEDIUM, SMALL),
+        "small_to_large": (SMALL, MEDIUM, LARGE),
+        "left_to_right": (MEDIUM, LARGE, SMALL),
+        "right_to_left": (SMALL, LARGE, MEDIUM),
+        "top_to_bottom": (SMALL, LARGE, MEDIUM),
+        "bottom_to_top": (MEDIUM, LARGE, SMALL),
+    }.items(),
+)
+def test_order_and_index_choose_the_face(analyser, order, expected):
+    chosen = [chosen_x(embed_person(analyser, [GROUP], order=order, index=i)[1][0]) for i in range(3)]
+    assert chosen == pytest.approx(expected, abs=10)
+
+
+def test_the_original_order_counts_by_score(analyser):
+    _, (photo,) = embed_person(analyser, [GROUP], order="best_score (original)")
+    scores = [face.score for face in photo.faces]
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_the_largest_face_is_the_default(analyser):
+    assert chosen_x(embed_person(analyser, [GROUP])[1][0]) == pytest.approx(LARGE, abs=10)
+
+
+def test_an_index_beyond_the_faces_says_how_many_there_are(analyser):
+    with pytest.raises(NoFaceError, match=r"Face 3 was asked for, but the image \(900x500\) shows 3"):
+        embed_person(analyser, [GROUP], index=3)
+
+
+def test_an_embedding_is_one_row_of_unit_length(analyser):
+    embedding, _ = embed_person(analyser, [GROUP])
+    assert embedding.vector.shape == (1, 512) and embedding.vector.dtype == torch.float32
+    assert embedding.vector.norm().item() == pytest.approx(1.0, abs=1e-6)
+    assert not embedding.is_zero
+    assert (embedding.channel_order, embedding.recogniser, embedding.photos) == (BGR, "w600k_r50.onnx", 1)
+
+
+def test_different_faces_have_different_embeddings(analyser):
+    first, second = (
+        embed_person(analyser, [draw(400, 400, (200, 200, 150), tint=t)])[0].vector for t in (0, 20)
+    )
+    assert torch.nn.functional.cosine_similarity(first, second).item() < 0.9999
+
+
+def test_several_photos_are_averaged_as_unit_vectors(analyser):
+    photos = [draw(400, 400, (200, 200, 150), tint=tint) for tint in (0, 10, 20)]
+    alone = torch.cat([embed_person(analyser, [photo])[0].vector for photo in photos])
+    together, found = embed_person(analyser, photos)
+    torch.testing.assert_close(together.vector[0], torch.nn.functional.normalize(alone.mean(dim=0), dim=0))
+    assert together.photos == 3 and len(found) == 3
+
+
+def test_a_photo_without_a_face_is_an_error_that_says_everything_tried(analyser):
+    with pytest.raises(NoFaceError) as error:
+        embed_person(analyser, [GROUP, NOBODY], threshold=0.6)
+    for fact in ("image 2 of 2", "320x200", "0.6", "640, 512, 384, 320, 256", "border"):
+        assert fact in str(error.value)
+
+
+def test_the_best_candidate_below_the_threshold_is_told(analyser):
+    with pytest.raises(NoFaceError, match=r"best candidate scored 0\.\d\d, det_threshold is 1"):
+        embed_person(analyser, [draw(640, 480, (200, 200, 140))], threshold=1.0)
+
+
+def test_zeros_stand_for_nobody_if_that_was_chosen(analyser, caplog):
+    with caplog.at_level(logging.WARNING):
+        embedding, (photo,) = embed_person(analyser, [NOBODY], no_face=ZERO_VECTOR)
+    assert embedding.is_zero and embedding.photos == 0
+    assert torch.equal(embedding.vector, torch.zeros(1, 512))
+    assert photo.chosen is None
+    assert "No face found in the image (320x200)" in caplog.text
+
+
+def test_a_zero_vector_does_not_change_the_direction_of_the_others(analyser):
+    alone, _ = embed_person(analyser, [GROUP])
+    both, _ = embed_person(analyser, [NOBODY, GROUP], no_face=ZERO_VECTOR)
+    torch.testing.assert_close(both.vector, alone.vector)
+
+
+def test_rgb_is_bgr_of_the_picture_with_red_and_blue_swapped(analyser):
+    swapped = np.ascontiguousarray(GROUP[..., ::-1])
+    as_bgr, _ = embed_person(analyser, [GROUP], channel_order=BGR)
+    as_rgb, _ = embed_person(analyser, [GROUP], channel_order=RGB)
+    assert torch.equal(embed_person(analyser, [swapped], channel_order=RGB)[0].vector, as_bgr.vector)
+    assert torch.equal(embed_person(analyser, [swapped], channel_order=BGR)[0].vector, as_rgb.vector)
+    assert not torch.allclose(as_bgr.vector, as_rgb.vector, atol=1e-3)
+    assert as_rgb.channel_order == RGB
+
+
+def test_bgr_means_that_the_networks_get_bgr():
+    seen = []
+
+    class Recording:
+        def detect(self, image, *, threshold):
+            seen.append(image)
+            return Detection((Face((0, 0, 8, 8), np.zeros((5, 2)), 0.9),), (), 0.9)
+
+        def embed(self, image, face):
+            seen.append(image)
+            return np.full(512, 512**-0.5, np.float32)
+
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[..., 0] = 255
+    embed_person(Recording(), [red])
+    embed_person(Recording(), [red], channel_order=RGB)
+    assert [image[0, 0].tolist() for image in seen] == [[0, 0, 255]] * 2 + [[255, 0, 0]] * 2
+
+
+def test_faces_that_cancel_each_other_out_are_refused():
+    signs = itertools.cycle([1.0, -1.0])
+
+    class Opposites:
+        def detect(self, image, *, threshold):
+            return Detection((Face((0, 0, 8, 8), np.zeros((5, 2)), 0.9),), (), 0.9)
+
+        def embed(self, image, face):
+            return np.full(512, next(signs) * 512**-0.5, np.float32)
+
+    with pytest.raises(ValueError, match="cancel each other out"):
+        embed_person(Opposites(), [NOBODY, NOBODY])
+
+
+def test_no_photo_at_all_is_refused(analyser):
+    with pytest.raises(ValueError, match="At least one photo"):
+        embed_person(analyser, [])
+
+
+@pytest.mark.parametrize(
+    "vector", [torch.zeros(512), torch.zeros(2, 512), torch.zeros(1, 512, dtype=torch.float16)]
+)
+def test_only_one_row_of_512_floats_is_an_id_embedding(vector):
+    with pytest.raises(ValueError, match=r"\(1, 512\) float32"):
+        IDEmbedding(vector)
+
+
+def test_faces_are_drawn_and_large_photos_shrunk(analyser):
+    _, (photo,) = embed_person(analyser, [GROUP])
+    same_size = draw_faces(GROUP, photo.faces, photo.chosen)
+    assert same_size.shape == GROUP.shape and not np.array_equal(same_size, GROUP)
+    assert draw_faces(GROUP, photo.faces, photo.chosen, longest_side=450).shape == (250, 450, 3)
+
+
+def test_a_photo_without_faces_is_shown_as_it_is():
+    assert np.array_equal(draw_faces(NOBODY, (), None), NOBODY)
+
+
+def test_large_to_small_is_the_first_order():
+    assert next(iter(FACE_ORDERS)) == "large_to_small"
