@@ -1,0 +1,113 @@
+"""The facial parts of photos: what the face parser found and the user chose.
+
+One :class:`FaceParts` describes one person. Crops are made when asked for, because
+a crop is as large as its photo.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .crops import crop_part
+from .regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
+
+#: Below this many pixels on the shorter side there is no face to be told apart.
+MIN_PHOTO_SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class FacePart:
+    """One part of a face.
+
+    name: ``Face``, ``Left_Eye`` ...; ``Eyes``, ``Ears``, ``Lips`` for both of a pair.
+    region: name of its :class:`~.regions.Region`.
+    mask: uint8 (h, w), 0 or 255, at the size of the label map; stretched over the photo.
+    """
+
+    name: str
+    region: str
+    mask: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """The share of the picture it covers, 0..1."""
+        return float(np.count_nonzero(self.mask) / self.mask.size)
+
+
+@dataclass(frozen=True, eq=False)
+class FacePhoto:
+    """A photo with its facial parts.
+
+    image: uint8 RGB (H, W, 3).  parts: in crop order, at most one per region.
+    label_map: uint8 class ids (h, w), or None if the masks came from elsewhere.
+    """
+
+    image: np.ndarray
+    parts: tuple[FacePart, ...]
+    label_map: np.ndarray | None = None
+
+    def crop(self, part: FacePart) -> np.ndarray:
+        """The photo with everything but the part in black, uint8 (H, W, 3) (SPEC 2.5)."""
+        return crop_part(self.image, part.mask)
+
+
+@dataclass(frozen=True)
+class FaceParts:
+    """One or more photos of one person."""
+
+    photos: tuple[FacePhoto, ...]
+
+
+def find_parts(label_map: np.ndarray, *, pair: PairMode = "original") -> tuple[FacePart, ...]:
+    """The facial parts in a label map, in crop order, at most one per region.
+
+    label_map: uint8 class ids (h, w); values that are no class are ignored.
+    pair: ``original`` keeps the first of two eyes, ears or lips (left, upper); ``both`` unites them.
+    Raises ValueError if the label map is not uint8 (h, w).  Source: SPEC 2.4.
+    """
+    if label_map.ndim != 2 or label_map.dtype != np.uint8:
+        raise ValueError(f"A label map is uint8 (height, width); found {label_map.dtype} {label_map.shape}.")
+    present = classes_present(label_map)
+    parts = []
+    for region in REGIONS:
+        ids = [class_id for class_id in region.class_ids if class_id in present]
+        if not ids:
+            continue
+        if pair == "original":
+            ids = ids[:1]
+        mask = np.logical_or.reduce([filled_mask(label_map == class_id) for class_id in ids])
+        name = CLASSES[ids[0]] if len(ids) == 1 else region.united
+        parts.append(FacePart(name, region.name, _to_uint8(mask)))
+    return tuple(parts)
+
+
+def parts_from_masks(masks: Mapping[str, np.ndarray]) -> tuple[FacePart, ...]:
+    """Facial parts from one mask per region, in crop order; empty masks give no part.
+
+    masks: bool (h, w) by region name, any size each. Holes are closed, as in :func:`find_parts`.
+    """
+    for name in masks:
+        region_named(name)
+    return tuple(
+        FacePart(region.united, region.name, _to_uint8(filled_mask(masks[region.name])))
+        for region in REGIONS
+        if region.name in masks and masks[region.name].any()
+    )
+
+
+def choose_parts(parts: Collection[FacePart], regions: Collection[str]) -> tuple[FacePart, ...]:
+    """The parts that belong to the named regions."""
+    for name in regions:
+        region_named(name)
+    return tuple(part for part in parts if part.region in regions)
+
+
+def replace_parts(parts: Collection[FacePart], others: Collection[FacePart]) -> tuple[FacePart, ...]:
+    """``parts`` with those of ``others`` put in place of the same region's, in crop order."""
+    by_region = {part.region: part for part in (*parts, *others)}
+    return tuple(by_region[name] for name in REGION_NAMES if name in by_region)
+
+
+def _to_uint8(mask: np.ndarray) -> np.ndarray:
+    return np.where(mask, np.uint8(255), np.uint8(0))
