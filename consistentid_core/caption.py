@@ -17,7 +17,7 @@ from typing import Literal
 from .markers import MARKER, strip_typed_markers
 from .regions import REGIONS
 
-#: The order in which clauses are emitted: that of the pipelines, or of the evaluation helpers (SPEC 6.1).
+#: The order in which clauses are emitted: that of the pipelines, or of the evaluation code (SPEC 6.1).
 Order = Literal["ears_first", "eyes_first"]
 ORDERS: tuple[Order, ...] = ("ears_first", "eyes_first")
 
