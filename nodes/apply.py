@@ -6,19 +6,18 @@ import torch
 from comfy_api.latest import io
 
 from ..consistentid_core.attention import lora_weights
+from ..consistentid_core.clip_pixels import clip_pixel_values
 from ..consistentid_core.errors import ModelMismatchError
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
 from ..consistentid_core.unet_layers import AttentionLayer, attention_layers
-from .clip_features import encode_pictures
+from .clip_features import encode_pixels
+from .facial_features import photo_features
 from .model_patch import BlockKeysValues, IDAttentionPatch
-from .models import ConsistentIDModel, KeysValues
+from .models import FAMILY_NAMES, ConsistentIDModel, KeysValues
 from .pictures import to_pictures
 from .roles import KEY
 from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
-
-#: Context width and name of the model families ConsistentID exists for.
-FAMILIES = {"sd15": "SD1.5", "sdxl": "SDXL"}
 
 
 class ApplyConsistentID(io.ComfyNode):
@@ -89,7 +88,7 @@ class ApplyConsistentID(io.ComfyNode):
         face_parts: FaceParts | None = None,
     ) -> io.NodeOutput:
         layers = fitting_layers(model, consistentid)
-        features = photo_features(clip_vision, image, face_parts)
+        features = features_of_person(clip_vision, image, face_parts)
         patched = model.clone()
         merge_lora(patched, consistentid, layers, lora_weight)
         sampling = model.get_model_object("model_sampling")
@@ -104,18 +103,17 @@ class ApplyConsistentID(io.ComfyNode):
         return io.NodeOutput(patched)
 
 
-def photo_features(clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None) -> torch.Tensor:
+def features_of_person(clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None) -> torch.Tensor:
     """CLIP features of the photo that shows the person, averaged over several. Returns (1, 257, 1280)."""
     if image is not None:
-        return encode_pictures(clip_vision, to_pictures(image)).mean(0, keepdim=True)
-    if face_parts is None:
+        features = encode_pixels(clip_vision, clip_pixel_values(to_pictures(image)))
+    elif face_parts is not None:
+        features = photo_features(clip_vision, face_parts)
+    else:
         raise ValueError(
             "Apply ConsistentID has no photo: connect image (the photo of the person) or face_parts (from Parse Face)."
         )
-    photos = [photo.image for photo in face_parts.photos]
-    # The crops ride along: Encode Facial Prompt finds their features ready, or has left ours.
-    crops = [photo.crop(part) for photo in face_parts.photos for part in photo.parts]
-    return encode_pictures(clip_vision, photos + crops)[: len(photos)].mean(0, keepdim=True)
+    return features.mean(0, keepdim=True)
 
 
 def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLayer]:
@@ -129,8 +127,8 @@ def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLaye
         family = {768: "SD1.5", 1024: "SD2", 2048: "SDXL"}.get(context_width, type(model.model).__name__)
         raise ModelMismatchError(
             f"The model is {family} (context width {context_width}), but this ConsistentID adapter is made for "
-            f"{FAMILIES[consistentid.family]} (context width {consistentid.cross_attention_dim}). "
-            f"Load a {FAMILIES[consistentid.family]} checkpoint, or the ConsistentID file for the model's family."
+            f"{FAMILY_NAMES[consistentid.family]} (context width {consistentid.cross_attention_dim}). "
+            f"Load a {FAMILY_NAMES[consistentid.family]} checkpoint, or the ConsistentID file for the model's family."
         )
     layers = attention_layers(unet_config)
     misfits = [text for layer in layers for text in _misfits(model.model, consistentid, layer)]

@@ -6,15 +6,13 @@ the features do not depend on the host's own resizing.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from hashlib import blake2b
 from weakref import WeakKeyDictionary
 
 import comfy.model_management
-import numpy as np
 import torch
 
-from ..consistentid_core.clip_pixels import clip_pixel_values
+from ..consistentid_core.clip_pixels import CLIP_SIZE
 from ..consistentid_core.errors import ModelMismatchError
 
 #: What makes a vision tower the right one: OpenCLIP ViT-H/14 trained on LAION-2B.
@@ -26,39 +24,16 @@ KEPT_PICTURES = 48
 _features: WeakKeyDictionary[torch.nn.Module, OrderedDict[bytes, torch.Tensor]] = WeakKeyDictionary()
 
 
-def encode_pictures(clip_vision, pictures: Sequence[np.ndarray]) -> torch.Tensor:
+def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
     """Penultimate hidden states of pictures, all that are not known yet in one pass.
 
-    pictures: uint8 RGB (H, W, 3), any sizes.
-    Returns (n, 257, 1280) float32 on the CPU, in the order of the pictures.
+    pixel_values: (n, 3, 224, 224) float32 from :func:`~..consistentid_core.clip_pixels.clip_pixel_values`.
+    Returns (n, 257, 1280) float32 on the CPU.
     Raises ModelMismatchError if the encoder is not ViT-H/14.
     """
     check_is_vit_h(clip_vision)
-    return _encode(clip_vision, clip_pixel_values(pictures)) if pictures else torch.empty(0, 257, 1280)
-
-
-def zero_image_features(clip_vision) -> torch.Tensor:
-    """Features of the "zero image": zero pixel *values*, a mid-grey, not a black picture.
-
-    A constant of the encoder. It stands for "no picture" in the unconditional branch
-    and for padding (SPEC 2.5, 4). Returns (1, 257, 1280) float32 on the CPU.
-    """
-    check_is_vit_h(clip_vision)
-    return _encode(clip_vision, torch.zeros(1, 3, 224, 224))
-
-
-def check_is_vit_h(clip_vision) -> None:
-    """Raise ModelMismatchError unless the encoder is CLIP ViT-H/14."""
-    found = {name: clip_vision.config.get(name) for name in VIT_H}
-    if found != VIT_H:
-        raise ModelMismatchError(
-            f"This CLIP vision model has hidden size {found['hidden_size']}, {found['num_hidden_layers']} layers and "
-            f"patch size {found['patch_size']}; ConsistentID needs ViT-H/14 (hidden size 1280, 32 layers, patch size 14). "
-            "Load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors (2.5 GB), the one IP-Adapter for SD1.5 uses."
-        )
-
-
-def _encode(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
+    if not len(pixel_values):
+        return torch.empty(0, 257, VIT_H["hidden_size"])
     known = _features.setdefault(clip_vision.model, OrderedDict())
     keys = [blake2b(pixels.numpy().tobytes(), digest_size=16).digest() for pixels in pixel_values]
     unknown = {key: i for i, key in enumerate(keys) if key not in known}
@@ -74,3 +49,24 @@ def _encode(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
     while len(known) > KEPT_PICTURES:
         known.popitem(last=False)
     return result
+
+
+def zero_image_features(clip_vision) -> torch.Tensor:
+    """Features of the "zero image": zero pixel *values*, a mid-grey, not a black picture.
+
+    A constant of the encoder. It stands for "no picture" in the unconditional branch
+    and for padding (SPEC 2.5, 4). Returns (1, 257, 1280) float32 on the CPU.
+    """
+    return encode_pixels(clip_vision, torch.zeros(1, 3, CLIP_SIZE, CLIP_SIZE))
+
+
+def check_is_vit_h(clip_vision) -> None:
+    """Raise ModelMismatchError unless the encoder is CLIP ViT-H/14."""
+    found = {name: clip_vision.config.get(name) for name in VIT_H}
+    if found != VIT_H:
+        raise ModelMismatchError(
+            f"This CLIP vision model has hidden size {found['hidden_size']}, {found['num_hidden_layers']} layers and "
+            f"patch size {found['patch_size']}; ConsistentID needs ViT-H/14 (hidden size 1280, 32 layers, patch size 14). "
+            "Load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors (2.5 GB), the one IP-Adapter for SD1.5 uses."
+        )
+

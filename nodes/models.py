@@ -12,6 +12,9 @@ from ..consistentid_core.projection import IDProjection
 from . import clip_features
 from .managed import manage
 
+#: How users call the model families ConsistentID exists for.
+FAMILY_NAMES = {"sd15": "SD1.5", "sdxl": "SDXL"}
+
 #: Keys and values of the ID tokens per adapter index of a cross-attention layer: (1, tokens, width) each.
 KeysValues = dict[int, tuple[torch.Tensor, torch.Tensor]]
 

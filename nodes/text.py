@@ -140,6 +140,14 @@ def escape_brackets(text: str) -> str:
     return text.replace("(", "\\(").replace(")", "\\)")
 
 
+def same_tokens(one: HostTokens, other: HostTokens) -> bool:
+    """Whether two texts were tokenized to the same, weights and embeddings included."""
+    if one.keys() != other.keys():
+        return False
+    pairs = [(list(_flat(one[encoder])), list(_flat(other[encoder]))) for encoder in one]
+    return all(len(a) == len(b) and all(map(_same_token, a, b)) for a, b in pairs)
+
+
 def _tokenize(clip, text: str, clean: Callable[[str], str]) -> dict[str, tuple[WeightedToken, ...]]:
     """A text's tokens for each text encoder; a marker is a word like any other."""
     contents: dict[str, list[WeightedToken]] = {encoder: [] for encoder in clip.tokenize("")}

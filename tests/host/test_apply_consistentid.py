@@ -101,7 +101,7 @@ class ByHand:
 
     def __init__(self, model, consistentid, vision, *, seed=0, weight=1.0, pattern):
         layers = attention_layers(model.model.model_config.unet_config)
-        features = apply_module.photo_features(vision, photo(seed), None)
+        features = apply_module.features_of_person(vision, photo(seed), None)
         shown = by_block(consistentid.keys_values(person(seed).vector, features), layers)
         hidden = by_block(consistentid.no_identity_keys_values(vision), layers)
         self.model = model.clone()

@@ -1,0 +1,171 @@
+"""A prompt whose facial words carry the parts of a face, as CONDITIONING.
+
+The positive switches at the merge point from the text alone to the fused text; the
+negative carries the "nothing" of the unconditional branch at the same rows throughout
+(SPEC 4, 5). Everything is native conditioning, so any sampler works.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..consistentid_core.caption import region_of_part
+from ..consistentid_core.errors import ModelMismatchError
+from ..consistentid_core.face_parts import FaceParts
+from ..consistentid_core.pairing import PADDING, pair_by_rank
+from ..consistentid_core.prompt import AssembledPrompt, Mode, assemble
+from ..consistentid_core.regions import REGION_NAMES
+from .facial_features import region_vectors, zero_vector
+from .models import FAMILY_NAMES, ConsistentIDModel
+from .text import (
+    FacialTokens,
+    HostTokens,
+    clean_tokens,
+    clip_family,
+    original_plain_tokens,
+    original_tokens,
+    same_tokens,
+    token_counter,
+)
+
+#: CONDITIONING: a list of [embeds (1, 77 * chunks, D), options].
+Conditioning = list[list]
+
+#: Both ends of a conditioning's range are included by the host, so two ranges may not touch.
+EPSILON = 1e-5
+
+
+@dataclass(frozen=True)
+class FacialPrompt:
+    """The conditioning and how it came about, for showing it.
+
+    regions: for each facial row the region whose crop was fused; None for the original's padding.
+    """
+
+    positive: Conditioning
+    negative: Conditioning
+    assembled: AssembledPrompt
+    positions: tuple[int, ...]
+    regions: tuple[str | None, ...]
+
+
+def encode_facial_prompt(
+    clip,
+    clip_vision,
+    consistentid: ConsistentIDModel,
+    face_parts: FaceParts,
+    *,
+    prompt: str,
+    negative_prompt: str,
+    caption: str,
+    mode: Mode,
+    merge_percent: float,
+) -> FacialPrompt:
+    """Encode a prompt with its description of the face, and the negative that belongs to it.
+
+    merge_percent: 0..1, from where on in sampling the fused text is used.
+    Raises ModelMismatchError if CLIP and adapter are of different families, PromptError for a prompt
+    that cannot be encoded.
+    """
+    _require_same_family(clip, consistentid)
+    assembled = assemble(
+        prompt, caption, part_names(face_parts),
+        family=consistentid.family, mode=mode, count_tokens=token_counter(clip),
+    )  # fmt: skip
+    plain_tokens = original_plain_tokens if mode == "original" else _host_tokens
+    facial = (original_tokens if mode == "original" else clean_tokens)(clip, assembled.text)
+    regions = _pair(assembled, facial)
+
+    vectors = region_vectors(consistentid, clip_vision, face_parts) if regions else {}
+    nothing = zero_vector(consistentid, clip_vision)
+    parts = [nothing if region is PADDING else vectors[region] for region in regions]
+
+    marked = clip.encode_from_tokens_scheduled(facial.tokens)
+    text_tokens = plain_tokens(clip, assembled.text_only)
+    # Usually the same tokens: the marked words differ from the plain ones by their rows only.
+    text = marked if same_tokens(text_tokens, facial.tokens) else clip.encode_from_tokens_scheduled(text_tokens)
+    fused = fuse(marked, facial, parts, consistentid, clip)
+    negative = clip.encode_from_tokens_scheduled(plain_tokens(clip, negative_prompt))
+    unweighted = FacialTokens({}, facial.positions, (1.0,) * len(regions))
+    return FacialPrompt(
+        positive=fused if text is marked and not regions else switch(text, fused, merge_percent),
+        negative=fuse(negative, unweighted, [nothing] * len(regions), consistentid, clip),
+        assembled=assembled,
+        positions=facial.positions,
+        regions=regions,
+    )
+
+
+def part_names(face_parts: FaceParts) -> tuple[str, ...]:
+    """One part per region that any of the photos shows, in crop order; of several photos the first counts."""
+    names: dict[str, str] = {}
+    for photo in face_parts.photos:
+        for part in photo.parts:
+            names.setdefault(part.region, part.name)
+    return tuple(names[region] for region in REGION_NAMES if region in names)
+
+
+def fuse(
+    conditioning: Conditioning, facial: FacialTokens, parts: list[torch.Tensor], consistentid: ConsistentIDModel, clip
+) -> Conditioning:
+    """A copy of a conditioning with facial parts fused into its rows.
+
+    parts: one vector (D,) per position. Rows beyond a shorter conditioning are skipped.
+    A word's weight acts on the fused row, by the formula the host uses for plain rows.
+    """
+    encoder = consistentid.facial_encoder
+    result = []
+    for embeds, options in conditioning:
+        inside = [k for k, position in enumerate(facial.positions) if position < embeds.shape[1]]
+        if inside:
+            rows = [facial.positions[k] for k in inside]
+            vectors = torch.stack([parts[k] for k in inside])
+            fused = encoder.loaded().fuse(embeds[0, rows].to(encoder.device), vectors.to(encoder.device))
+            embeds = embeds.clone()
+            embeds[0, rows] = fused.to(embeds)
+            _apply_weights(embeds, rows, [facial.weights[k] for k in inside], clip)
+        result.append([embeds, dict(options)])
+    return result
+
+
+def _apply_weights(embeds: torch.Tensor, rows: list[int], weights: list[float], clip) -> None:
+    """Weigh rows in place as the host does: away from the embedding of an empty prompt."""
+    if all(weight == 1.0 for weight in weights):
+        return
+    empty = clip.encode_from_tokens_scheduled(clip.tokenize(""))[0][0].to(embeds)
+    for row, weight in zip(rows, weights, strict=True):
+        base = empty[0, row % empty.shape[1]]
+        embeds[0, row] = (embeds[0, row] - base) * weight + base
+
+
+def switch(before: Conditioning, after: Conditioning, percent: float) -> Conditioning:
+    """One conditioning up to a point in sampling (0..1), another from there."""
+    if percent <= 0:
+        return after
+    if percent >= 1:
+        return before
+    return _with_range(before, 0.0, percent - EPSILON) + _with_range(after, percent, 1.0)
+
+
+def _with_range(conditioning: Conditioning, start: float, end: float) -> Conditioning:
+    return [[embeds, {**options, "start_percent": start, "end_percent": end}] for embeds, options in conditioning]
+
+
+def _pair(assembled: AssembledPrompt, facial: FacialTokens) -> tuple[str | None, ...]:
+    """The region for each facial row: by name where the prompt says so, by rank otherwise."""
+    if assembled.regions is not None:
+        return assembled.regions
+    return pair_by_rank(len(facial.positions), [region_of_part(part) for part in assembled.parts])
+
+
+def _host_tokens(clip, text: str) -> HostTokens:
+    return clip.tokenize(text)
+
+
+def _require_same_family(clip, consistentid: ConsistentIDModel) -> None:
+    family = clip_family(clip)
+    if family != consistentid.family:
+        raise ModelMismatchError(
+            f"The connected CLIP belongs to {FAMILY_NAMES[family]}, but this ConsistentID adapter is made for "
+            f"{FAMILY_NAMES[consistentid.family]}. Load checkpoint and adapter of one family."
+        )

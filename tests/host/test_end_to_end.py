@@ -1,0 +1,125 @@
+"""The nodes, from photo to latents, against the numbers of the original's own runs (``e2e_*``)."""
+
+import comfy.samplers
+import numpy as np
+import pytest
+import torch
+from consistentid_pack.consistentid_core.face_parts import FaceParts, FacePhoto, find_parts
+from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
+from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.encode import EncodeFacialPrompt
+from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
+from golden_set import DIRECTORY, image, manifest, normal, tensors
+
+CASES = {case["name"]: case for case in manifest("e2e_sd15")["cases"]}
+TEMPLATE = "The person has one face, one nose, two eyes, two ears, and one mouth."
+
+
+@pytest.fixture(scope="module", params=list(CASES))
+def run(request):
+    return Run(CASES[request.param])
+
+
+class Run:
+    """One golden case through Encode Facial Prompt, Apply ConsistentID and the host's sampler."""
+
+    def __init__(self, case):
+        self.case = case
+        self.golden = {
+            key.split("/", 1)[1]: value for key, value in tensors("e2e_sd15").items() if key.split("/")[0] == case["name"]
+        }
+        self.consistentid = consistentid_model("sd15")
+        self.vision = clip_vision()
+        self.unet = small_unet("sd15")
+        self.face_parts = self.parts()
+        self.clip = GoldenCLIP("sd15")
+        encoded = EncodeFacialPrompt.execute(
+            self.clip, self.vision, self.consistentid, self.face_parts, case["prompt"], case["negative"] or "",
+            case["caption"] or TEMPLATE, "original", self.merge_percent(),
+        )  # fmt: skip
+        self.positive, self.negative = encoded.args
+        self.ui = encoded.ui
+        self.model = ApplyConsistentID.execute(
+            self.unet, self.consistentid, self.embedding(), self.vision, 1.0, 1.0, 0.0, 1.0, face_parts=self.face_parts
+        ).args[0]  # fmt: skip
+
+    def parts(self):
+        width, height = self.case["size"]
+        labels = np.load(DIRECTORY / "masks.npz")[f"{self.case['labels']}/labels"]
+        picture = image(f"e2e.{self.case['name']}", height, width)
+        return FaceParts((FacePhoto(picture, find_parts(labels), labels),))
+
+    def embedding(self):
+        if "zeros" in self.case["face"]:
+            return IDEmbedding(torch.zeros(1, 512))
+        face = normal(f"e2e.{self.case['name']}.face", (512,))
+        return IDEmbedding((face / face.norm())[None])
+
+    def merge_percent(self):
+        """The percent whose noise level lies between the last text step and the first fused one."""
+        branches, steps = self.case["branch_per_step"], self.case["timesteps"]
+        texts = branches.count("text")
+        if texts in (0, len(branches)):
+            return float(texts > 0)
+        return 1.0 - (steps[texts - 1] + steps[texts]) / 2 / 999
+
+    def sample(self):
+        sigmas = torch.tensor(self.case["sigmas"])
+        noise = normal(f"e2e.{self.case['name']}.latents", (1, 4, 16, 16)) * self.case["init_noise_sigma"]
+        guider = comfy.samplers.CFGGuider(self.model)
+        guider.set_conds(self.positive, self.negative)
+        guider.set_cfg(self.case["guidance"])
+        # The sampler multiplies the noise by the first sigma.
+        return guider.sample(
+            noise / sigmas[0], torch.zeros_like(noise), comfy.samplers.ksampler("euler"), sigmas, disable_pbar=True
+        ) * self.unet.model.latent_format.scale_factor  # fmt: skip
+
+
+def entry(conditioning, branch):
+    """The embeds of the text or the fused entry of a positive conditioning."""
+    return conditioning[0 if branch == "text" else -1][0][0]
+
+
+def test_final_latents_equal_the_original(run):
+    with torch.inference_mode():
+        latents = run.sample()
+    golden = run.golden["final_latents"]
+    assert ((latents - golden).abs().max() / golden.abs().max()).item() < 1e-3
+
+
+def test_prompt_embeddings_equal_the_original(run):
+    branches = {"text", "augmented"} & set(run.case["branch_per_step"])
+    for branch in branches:
+        torch.testing.assert_close(entry(run.positive, branch), run.golden[branch][:77], rtol=0, atol=2e-5)
+    torch.testing.assert_close(run.negative[0][0][0], run.golden["null"][:77], rtol=0, atol=2e-5)
+
+
+def test_id_tokens_equal_the_original(run):
+    features = run.vision.model  # noqa: F841  (kept alive with its features)
+    from consistentid_pack.nodes.facial_features import photo_features
+
+    with torch.inference_mode():
+        tokens = run.consistentid.id_projection.loaded()(
+            run.embedding().vector, photo_features(run.vision, run.face_parts), shortcut=False
+        )
+    torch.testing.assert_close(tokens[0], run.golden["text"][77:], rtol=0, atol=2e-5)
+
+
+def test_the_crops_are_fused_with_the_same_words(run):
+    words = run.ui["consistentid_prompt"][0]["words"]
+    pairs = [(word["position"], f"{word['word']}</w>", word["region"]) for word in words]
+    crop_regions = {part.name: part.region for part in run.face_parts.photos[0].parts}
+    assert pairs == [(p["position"], p["token"], crop_regions[p["crop"]]) for p in run.case["fused_pairs"]]
+
+
+def test_clip_sees_photo_and_crops_in_one_pass_and_the_zero_image_once(run):
+    assert sorted(run.vision.model.passes) == sorted([1 + len(run.case["crop_order"]), 1])
+
+
+def test_a_changed_prompt_needs_no_clip_pass(run):
+    passes = list(run.vision.model.passes)
+    with torch.inference_mode():
+        EncodeFacialPrompt.execute(
+            run.clip, run.vision, run.consistentid, run.face_parts, "another prompt", "", TEMPLATE, "original", 0.6
+        )  # fmt: skip
+    assert run.vision.model.passes == passes
