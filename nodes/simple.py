@@ -1,0 +1,92 @@
+"""ConsistentID (simple): the whole pack as one node."""
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import GraphBuilder
+
+from ..consistentid_core.prompt import DEFAULT_CAPTIONS
+from ..consistentid_core.regions import REGION_NAMES
+from . import folders
+from .encode import DEFAULT_MERGE_PERCENT
+from .types import CATEGORY
+
+
+class ConsistentIDSimple(io.ComfyNode):
+    """Expands into the separate nodes, so there is one implementation, and ComfyUI caches each step:
+    a changed prompt parses, detects and encodes nothing again."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDSimple",
+            display_name="ConsistentID (simple)",
+            category=CATEGORY,
+            description="A person from one photo, in one node: connect it between the checkpoint and the sampler. "
+            "It runs the separate ConsistentID nodes with their defaults; use those for every other option.",
+            search_aliases=["face id", "identity", "same person", "portrait", "ipadapter"],
+            enable_expand=True,
+            inputs=[
+                # Raw links: the inner nodes get the wires themselves, which keeps their results cached.
+                io.Model.Input("model", raw_link=True, tooltip="An SD1.5 or SDXL model; it is cloned, not changed."),
+                io.Clip.Input("clip", raw_link=True, tooltip="The text encoder of the same checkpoint."),
+                io.ClipVision.Input("clip_vision", raw_link=True, tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
+                io.Image.Input("image", raw_link=True, tooltip="A photo of the person: face large, frontal and sharp."),
+                io.String.Input("prompt", multiline=True, dynamic_prompts=True, tooltip="What the picture shows."),
+                io.String.Input(
+                    "negative_prompt", multiline=True, dynamic_prompts=True, tooltip="What it should not show."
+                ),
+                io.Combo.Input(
+                    "model_name",
+                    options=folders.list_weights(folders.CONSISTENTID),
+                    tooltip="The ConsistentID weights, a file in models/consistentid of the checkpoint's family.",
+                ),
+                io.Combo.Input(
+                    "face_parser",
+                    options=folders.list_weights(*folders.FACE_PARSING),
+                    tooltip="The BiSeNet face parser, for example face_parsing.pth in models/consistentid.",
+                ),
+                io.Float.Input(
+                    "weight",
+                    default=1.0, min=-1.0, max=3.0, step=0.05,
+                    tooltip="Strength of the identity. 1 is the original.",
+                ),  # fmt: skip
+                io.Float.Input(
+                    "merge_percent",
+                    default=DEFAULT_MERGE_PERCENT, min=0.0, max=1.0, step=0.01,
+                    tooltip="From where on in sampling the facial parts act. Earlier: more likeness, less freedom.",
+                ),  # fmt: skip
+                *(
+                    io.Boolean.Input(region, default=True, tooltip=f"Use the {region} of the photo.")
+                    for region in REGION_NAMES
+                ),
+            ],
+            outputs=[
+                io.Model.Output("model", tooltip="The model with the identity, for the sampler."),
+                io.Conditioning.Output("positive", tooltip="For the sampler's positive input."),
+                io.Conditioning.Output("negative", tooltip="For the sampler's negative input."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, model, clip, clip_vision, image, prompt, negative_prompt, model_name, face_parser, weight, merge_percent, **switches
+    ) -> io.NodeOutput:  # fmt: skip
+        graph = GraphBuilder()
+        consistentid = graph.node("ConsistentIDModelLoader", "consistentid", model_name=model_name).out(0)
+        parser = graph.node("ConsistentIDFaceParserLoader", "parser", model_name=face_parser).out(0)
+        parts = graph.node("ConsistentIDFaceParser", "parts", face_parser=parser, image=image, **switches).out(0)
+        id_embed = graph.node("ConsistentIDEmbedding", "id_embed", image=image).out(0)
+        encoded = graph.node(
+            "ConsistentIDFaceEncoder", "encoded",
+            clip=clip, clip_vision=clip_vision, consistentid=consistentid, face_parts=parts,
+            prompt=prompt, negative_prompt=negative_prompt, caption=DEFAULT_CAPTIONS["sd15"],
+            mode="original", merge_percent=merge_percent,
+        )  # fmt: skip
+        applied = graph.node(
+            "ConsistentIDApply", "applied",
+            model=model, consistentid=consistentid, id_embed=id_embed, clip_vision=clip_vision, face_parts=parts,
+            weight=weight, lora_weight=1.0, start_percent=0.0, end_percent=1.0,
+        )  # fmt: skip
+        return io.NodeOutput(applied.out(0), encoded.out(0), encoded.out(1), expand=graph.finalize())
+
+
+NODES = [ConsistentIDSimple]
