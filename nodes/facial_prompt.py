@@ -15,6 +15,7 @@ from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.pairing import PADDING, pair_by_rank
 from ..consistentid_core.prompt import AssembledPrompt, Mode, assemble
 from ..consistentid_core.regions import REGION_NAMES
+from ..consistentid_core.tokens import CONTEXT_LENGTH
 from .facial_features import region_vectors, zero_vector
 from .models import FAMILY_NAMES, ConsistentIDModel
 from .text import (
@@ -39,7 +40,8 @@ EPSILON = 1e-5
 class FacialPrompt:
     """The conditioning and how it came about, for showing it.
 
-    regions: for each facial row the region whose crop was fused; None for the original's padding.
+    positions: the facial rows.  regions: for each the region whose crop was fused; None for the
+    original's padding.  notes: sentences for the user about what was left out or moved.
     """
 
     positive: Conditioning
@@ -47,6 +49,7 @@ class FacialPrompt:
     assembled: AssembledPrompt
     positions: tuple[int, ...]
     regions: tuple[str | None, ...]
+    notes: tuple[str, ...]
 
 
 def encode_facial_prompt(
@@ -93,6 +96,7 @@ def encode_facial_prompt(
         assembled=assembled,
         positions=facial.positions,
         regions=regions,
+        notes=assembled.notes + _cut_notes(facial),
     )
 
 
@@ -156,6 +160,15 @@ def _pair(assembled: AssembledPrompt, facial: FacialTokens) -> tuple[str | None,
     if assembled.regions is not None:
         return assembled.regions
     return pair_by_rank(len(facial.positions), [region_of_part(part) for part in assembled.parts])
+
+
+def _cut_notes(facial: FacialTokens) -> tuple[str, ...]:
+    if not facial.cut:
+        return ()
+    return (
+        f"{facial.cut} facial words lie beyond the first {CONTEXT_LENGTH} tokens and carry no part, as in the original. "
+        "Shorten prompt or caption, or choose the clean mode.",
+    )
 
 
 def _host_tokens(clip, text: str) -> HostTokens:

@@ -27,7 +27,7 @@ def describe(encoded: FacialPrompt, face_parts: FaceParts, node: type[io.ComfyNo
                 "text": encoded.assembled.text.replace(f" {MARKER}", "").replace(MARKER, ""),
                 "marked_text": as_text(encoded),
                 "words": words,
-                "notes": list(encoded.assembled.notes),
+                "notes": list(encoded.notes),
             }
         ],
         "consistentid_crops": save_crops(face_parts),
@@ -55,7 +55,7 @@ def as_text(encoded: FacialPrompt) -> str:
         head, _, word = piece.rstrip().rpartition(" ")
         region = next(regions, None)
         text += f"{head} [{word}]" if region in (word, None) else f"{head} [{word} ← {region}]"
-    return "\n".join([(text + pieces[-1]).strip(), *encoded.assembled.notes])
+    return "\n".join([(text + pieces[-1]).strip(), *encoded.notes])
 
 
 def save_crops(face_parts: FaceParts) -> list[dict]:

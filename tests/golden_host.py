@@ -14,6 +14,7 @@ import comfy.supported_models
 import torch
 from consistentid_pack.consistentid_core.checkpoint import recognise
 from consistentid_pack.nodes.models import ConsistentIDModel
+from consistentid_pack.nodes.roles import KEY, Roles
 from golden_set import manifest, normal, reference, state_dict
 
 CPU = torch.device("cpu")
@@ -116,3 +117,19 @@ def clip_vision() -> SimpleNamespace:
         patcher=comfy.model_patcher.ModelPatcher(model, load_device=CPU, offload_device=CPU),
         load_device=CPU,
     )
+
+
+def options_of_one_call(patch, model, x, show):
+    """The transformer options our wrapper hands to the UNet for a batch with one chunk per entry of ``show``."""
+    caught = {}
+
+    class Executor:
+        class_obj = model.model
+
+        def __call__(self, x, t, c_concat, c_crossattn, control, transformer_options, **kwargs):
+            caught.update(transformer_options)
+
+    uuids = [object() for _ in show]
+    roles = Roles({"positive": [{"uuid": u} for u, s in zip(uuids, show, strict=True) if s]})
+    patch(Executor(), x, None, transformer_options={KEY: roles, "uuids": uuids, "sigmas": torch.ones(1)})
+    return caught

@@ -16,8 +16,8 @@ from consistentid_pack.consistentid_core.unet_layers import attention_layers
 from consistentid_pack.nodes import apply as apply_module
 from consistentid_pack.nodes.apply import ApplyConsistentID, by_block
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
-from consistentid_pack.nodes.roles import KEY, Roles
-from golden_host import clip_vision, consistentid_model, small_unet
+from consistentid_pack.nodes.roles import Roles
+from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal, tensors
 
 SIGMAS = torch.tensor([5.9, 2.9, 1.6, 0.0])
@@ -155,22 +155,6 @@ def test_a_model_call_equals_the_original_unet(family):
         out = model.model.diffusion_model(x, timesteps, context=text, transformer_options=options, **extra)
         assert relative(out, stored[case["name"]]) < 2e-5, case["name"]
         model.detach()
-
-
-def options_of_one_call(patch, model, x, show):
-    """The transformer options our wrapper hands to the UNet."""
-    caught = {}
-
-    class Executor:
-        class_obj = model.model
-
-        def __call__(self, x, t, c_concat, c_crossattn, control, transformer_options, **kwargs):
-            caught.update(transformer_options)
-
-    uuids = [object() for _ in show]
-    roles = Roles({"positive": [{"uuid": u} for u, s in zip(uuids, show, strict=True) if s]})
-    patch(Executor(), x, None, transformer_options={KEY: roles, "uuids": uuids, "sigmas": torch.ones(1)})
-    return caught
 
 
 def sdxl_vector(model, pooled):
