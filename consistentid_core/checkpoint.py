@@ -235,7 +235,7 @@ def _value_problems(groups: _Groups) -> list[str]:
         for key, value in groups.flat().items()
         if not (isinstance(value, Tensor) and value.is_floating_point())
     ]
-    return [f"{len(wrong)} entries are no floating-point tensors: {_shorten(wrong)}"] if wrong else []
+    return [f"entries that are no floating-point tensors ({len(wrong)}): {_shorten(wrong)}"] if wrong else []
 
 
 def _name_problems(groups: _Groups) -> list[str]:
@@ -255,9 +255,9 @@ def _name_problems(groups: _Groups) -> list[str]:
     unexpected = [key for key in found if key not in narrow] + groups.others
     problems = []
     if missing:
-        problems.append(f"{len(missing)} missing keys: {_shorten(missing)}")
+        problems.append(f"missing keys ({len(missing)}): {_shorten(missing)}")
     if unexpected:
-        problems.append(f"{len(unexpected)} unexpected keys: {_shorten(unexpected)}")
+        problems.append(f"unexpected keys ({len(unexpected)}): {_shorten(unexpected)}")
     if problems:
         return problems
     wrong = [
@@ -265,7 +265,7 @@ def _name_problems(groups: _Groups) -> list[str]:
         for key, shape in narrow.items()
         if found[key].dim() != len(shape) or 0 in found[key].shape
     ]
-    return [f"{len(wrong)} keys of another shape: {_shorten(wrong)}"] if wrong else []
+    return [f"keys of another shape ({len(wrong)}): {_shorten(wrong)}"] if wrong else []
 
 
 def _shape_problems(groups: _Groups) -> list[str]:
@@ -290,7 +290,7 @@ def _shape_problems(groups: _Groups) -> list[str]:
         for key, shape in expected.items()
         if tuple(found[key].shape) != shape
     ]
-    return [f"{len(wrong)} keys of another shape: {_shorten(wrong)}"] if wrong else []
+    return [f"keys of another shape ({len(wrong)}): {_shorten(wrong)}"] if wrong else []
 
 
 def _family(cross_attention_dim: int, layer_count: int, name: str) -> Family:

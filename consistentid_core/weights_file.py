@@ -60,21 +60,18 @@ def _explain(path: Path, head: bytes, error: Exception) -> str:
             f"'{path}' holds more than tensors: unpickling it would run {code[1]}, which is refused. "
             "Use the original file, or a .safetensors conversion."
         )
-    for start, kind in _NO_WEIGHTS:
-        if head.lstrip().startswith(start):
-            found = kind
-            break
+    is_pickle = path.suffix.lower() in PICKLE_EXTENSIONS
+    if is_pickle and head[8:9] == b"{":
+        return f"'{path}' is a safetensors file under the extension of a pickle. Rename it to .safetensors."
+    if not is_pickle and head.startswith((b"PK", b"\x80")):
+        return f"'{path}' is a PyTorch pickle under the extension .safetensors. Rename it to .bin."
+    if not head:
+        found = "an empty file"
     else:
-        if not head:
-            found = "an empty file"
-        elif path.suffix.lower() == ".safetensors" and head.startswith((b"PK", b"\x80")):
-            found = "a PyTorch pickle with the wrong extension (rename it to .bin)"
-        elif path.suffix.lower() != ".safetensors" and head[8:9] == b"{":
-            found = "a safetensors file with the wrong extension (rename it to .safetensors)"
-        else:
-            found = (
-                f"{path.stat().st_size} bytes that cannot be decoded: damaged, cut short, or another format"
-            )
+        found = next(
+            (kind for start, kind in _NO_WEIGHTS if head.lstrip().startswith(start)),
+            f"{path.stat().st_size} bytes that cannot be decoded: damaged, cut short, or another format",
+        )
     return (
         f"'{path}' is {found}. Expected tensors in safetensors format or saved by PyTorch. "
         "Download the file again and compare its size with the source."
