@@ -1,0 +1,126 @@
+"""ID Embedding (InsightFace) as the host calls it, on real ONNX sessions."""
+
+import sys
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import pytest
+import torch
+from consistentid_pack.consistentid_core.errors import MissingDependencyError, MissingModelError, NoFaceError
+from consistentid_pack.consistentid_core.id_embedding import RGB, ZERO_VECTOR
+from consistentid_pack.nodes import folders
+from consistentid_pack.nodes.embedding import IDEmbedding
+from drawn_faces import draw
+
+from tools.standins import insightface as standin
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    standin.write(root / "insightface" / "models" / "buffalo_l")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def model_folder(models, monkeypatch, tmp_path):
+    """ComfyUI with nothing but the stand-ins, and a temp folder of its own."""
+    paths = {folders.INSIGHTFACE: ([str(models / "insightface")], set())}
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", paths)
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def image(*pictures):
+    return torch.from_numpy(np.stack(pictures)).float() / 255.0
+
+
+TWO_FACES = draw(600, 400, (150, 200, 100), (430, 200, 160))
+
+
+def vector(**inputs):
+    return IDEmbedding.execute(**inputs).args[0].vector
+
+
+def test_a_photo_alone_is_enough():
+    output = IDEmbedding.execute(image=image(TWO_FACES))
+    embedding, preview = output.args
+    assert embedding.vector.shape == (1, 512)
+    assert preview.shape == (1, 400, 600, 3)
+
+
+def test_defaults_of_the_schema_are_those_of_the_call():
+    defaults = {i.id: i.default for i in IDEmbedding.define_schema().inputs if i.id != "image"}
+    assert torch.equal(vector(image=image(TWO_FACES), **defaults), vector(image=image(TWO_FACES)))
+
+
+def test_order_and_index_reach_the_choice():
+    pictures = image(TWO_FACES)
+    left = vector(image=pictures, order="left_to_right")
+    assert torch.equal(left, vector(image=pictures, order="large_to_small", face_index=1))
+    assert not torch.equal(left, vector(image=pictures))
+
+
+def test_every_option_of_every_list_is_accepted():
+    combos = {i.id: i.options for i in IDEmbedding.define_schema().inputs if hasattr(i, "options")}
+    for name in ("order", "no_face", "channel_order"):
+        for option in combos[name]:
+            assert vector(image=image(TWO_FACES), **{name: option}).norm().item() == pytest.approx(
+                1.0, abs=1e-6
+            )
+
+
+def test_several_photos_are_averaged():
+    other = draw(600, 400, (150, 200, 130), tint=20)
+    both = IDEmbedding.execute(image=image(TWO_FACES, other)).args
+    alone = torch.cat([vector(image=image(TWO_FACES)), vector(image=image(other))])
+    torch.testing.assert_close(both[0].vector[0], torch.nn.functional.normalize(alone.mean(dim=0), dim=0))
+    assert both[1].shape[0] == 2
+
+
+def test_transparency_makes_no_difference():
+    pictures = image(TWO_FACES)
+    with_alpha = torch.cat([pictures, torch.rand_like(pictures[..., :1])], dim=-1)
+    assert torch.equal(vector(image=with_alpha), vector(image=pictures))
+
+
+def test_a_photo_without_a_face_is_an_error_with_its_number():
+    with pytest.raises(NoFaceError, match=r"image 2 of 2 \(600x400\)"):
+        IDEmbedding.execute(image=image(TWO_FACES, draw(600, 400)))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_single_pixel_without_a_face_can_stand_for_nobody(channels):
+    embedding, preview = IDEmbedding.execute(image=torch.zeros(1, 1, 1, channels), no_face=ZERO_VECTOR).args
+    assert embedding.is_zero
+    assert preview.shape == (1, 1, 1, 3)
+
+
+def test_the_original_s_channel_order_is_an_option():
+    pictures = image(TWO_FACES)
+    swapped = pictures.flip(-1)
+    assert torch.equal(vector(image=pictures, channel_order=RGB), vector(image=swapped))
+    assert not torch.allclose(vector(image=pictures, channel_order=RGB), vector(image=pictures), atol=1e-3)
+
+
+def test_the_preview_is_shown_on_the_node(tmp_path):
+    output = IDEmbedding.execute(image=image(TWO_FACES))
+    (shown,) = output.ui.as_dict()["images"]
+    assert (tmp_path / shown["filename"]).is_file()
+    assert not torch.equal(output.args[1], image(TWO_FACES))
+
+
+def test_missing_models_name_comfyui_s_folder(monkeypatch, tmp_path):
+    empty = {folders.INSIGHTFACE: ([str(tmp_path / "insightface")], set())}
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", empty)
+    with pytest.raises(MissingModelError) as error:
+        IDEmbedding.execute(image=image(TWO_FACES))
+    assert str(Path(tmp_path, "insightface", "models", "buffalo_l")) in str(error.value)
+
+
+def test_a_missing_package_is_told_when_the_node_runs(monkeypatch):
+    for module in ["insightface", *(name for name in sys.modules if name.startswith("insightface."))]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependencyError, match="pip install insightface"):
+        IDEmbedding.execute(image=image(TWO_FACES), provider="CPU")
