@@ -27,19 +27,9 @@ TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
 
 _OWN_REQUIREMENTS = (paths.ROOT / "requirements.txt", paths.ROOT / "tools" / "requirements.txt")
 _DISK_SPACE_GB = 9  # the environment, pip's temporary files and the stand-in weights
-#: Import names of what the host, the pack and the commands need, by the name pip knows them under.
-_NEEDED = {
-    "torch": "torch",
-    "aiohttp": "aiohttp",
-    "transformers": "transformers",
-    "safetensors": "safetensors",
-    "insightface": "insightface",
-    "onnxruntime": "onnxruntime",
-    "onnx": "onnx",
-    "mypy": "mypy",
-    "pytest": "pytest",
-    "ruff": "ruff",
-}
+#: Packages (import and pip name are the same) beyond ComfyUI's own that a user's environment needs.
+_PACK_NEEDS = ("insightface", "onnx", "onnxruntime", "safetensors", "transformers")
+_TESTS_NEED = ("mypy", "pytest", "ruff")
 
 
 @dataclass(frozen=True)
@@ -65,15 +55,19 @@ class Environment:
     def variables(self) -> dict[str, str]:
         """The environment variables for a child process."""
         variables = {**os.environ, "COMFYUI_PATH": str(self.comfyui), "PYTHONUTF8": "1"}
+        variables["TQDM_DISABLE"] = "1"  # libraries' progress bars are unreadable in a log
         # More threads than free cores slow torch down many times over.
         variables.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
         return variables
 
 
-def prepare() -> Environment:
-    """Find or make everything the commands need; within a second if it is there already."""
+def prepare(*, tests: bool = False) -> Environment:
+    """Find or make everything the commands need; within a second if it is there already.
+
+    tests: whether an environment of the user's must also have the packages for tests.
+    """
     if own := os.environ.get("COMFYUI_PATH"):
-        return _users_environment(Path(own).expanduser().resolve())
+        return _users_environment(Path(own).expanduser().resolve(), tests)
     environment = Environment(_venv_python(paths.VENV), paths.COMFYUI)
     if not _is_current(environment.python):
         with exclusive(paths.HOST / "setup.lock"):
@@ -150,16 +144,22 @@ def _is_current(python: Path) -> bool:
     return stamp == _stamp() and _has_pip(python)
 
 
-def _users_environment(folder: Path) -> Environment:
+def _users_environment(folder: Path, tests: bool) -> Environment:
     if not (folder / "main.py").is_file() or not (folder / "comfy").is_dir():
         raise CommandError(f"COMFYUI_PATH is {folder}, which holds no ComfyUI (main.py and comfy/ expected).")
     python = _users_python(folder)
-    missing = _missing_packages(python)
+    if _missing_packages(python, ("torch", "aiohttp")):
+        raise CommandError(
+            f"{python} does not run this ComfyUI: it has no torch or no aiohttp. "
+            "Set COMFYUI_PYTHON to the Python that does."
+        )
+    missing = _missing_packages(python, _PACK_NEEDS + (_TESTS_NEED if tests else ()))
     if missing:
-        files = " ".join(f'-r "{file}"' for file in _OWN_REQUIREMENTS)
+        files = _OWN_REQUIREMENTS if tests else _OWN_REQUIREMENTS[:1]
+        options = " ".join(f'-r "{file}"' for file in files)
         raise CommandError(
             f"{python} lacks {', '.join(missing)}. Your environment is never changed from here; "
-            f'to add them yourself: "{python}" -m pip install {files}'
+            f'to add them yourself: "{python}" -m pip install {options}'
         )
     say(f"Using ComfyUI in {folder} with {python}")
     return Environment(python, folder)
@@ -177,13 +177,15 @@ def _users_python(folder: Path) -> Path:
     return next((python for python in candidates if python.is_file()), Path(sys.executable))
 
 
-def _missing_packages(python: Path) -> list[str]:
+def _missing_packages(python: Path, packages: Sequence[str]) -> list[str]:
     code = (
         "import importlib.util, sys\n"
         "print(*(name for name in sys.argv[1:] if importlib.util.find_spec(name) is None))"
     )
-    command = [str(python), "-c", code, *_NEEDED]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise CommandError(f"{python} does not run; set COMFYUI_PYTHON to the Python of your ComfyUI.")
-    return [_NEEDED[name] for name in result.stdout.split()]
+    try:
+        result = subprocess.run([str(python), "-c", code, *packages], capture_output=True, text=True)
+    except OSError:
+        result = None
+    if result is None or result.returncode != 0:
+        raise CommandError(f"{python} does not run. Set COMFYUI_PYTHON to the Python of your ComfyUI.")
+    return result.stdout.split()

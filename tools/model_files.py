@@ -17,7 +17,7 @@ from .console import CommandError, say, step
 from .locking import exclusive
 
 FACE_PARSING_SHA256 = "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567"
-#: DESIGN of the released InsightFace package buffalo_l: file sizes.
+#: The two files of InsightFace's package buffalo_l that are used, and their sizes.
 _BUFFALO_L = {"det_10g.onnx": 16_923_827, "w600k_r50.onnx": 174_383_860}
 
 
@@ -117,6 +117,11 @@ def _generator_version() -> str:
     for file in sorted((paths.ROOT / "tools" / "standins").glob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def recognise_nothing(folder: Path) -> str | None:
+    """For a model that is only ever a stand-in."""
+    return None
 
 
 def recognise_sd15(folder: Path) -> str | None:

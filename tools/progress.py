@@ -26,8 +26,10 @@ class ProgressLines:
                 self._start_node(event.data["node"])
         elif event.type == "progress" and event.data["node"] == self._node:
             self._step(event.data["value"], event.data["max"])
+        elif event.type == "execution_success":
+            self._finish_node()
         elif event.type == "execution_error":
-            print(flush=True)
+            print(flush=True)  # what is wrong with the node comes as the command's last line
 
     def _start_node(self, node_id: str) -> None:
         self._node = node_id

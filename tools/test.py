@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("lint", *SUITES), help="run one part")
     options, pytest_arguments = parser.parse_known_args()
 
-    environment = prepare()
+    environment = prepare(tests=True)
     results: list[Result] = []
     if options.only in (None, "lint"):
         results += [_run(environment, name, arguments) for name, arguments in LINT.items()]

@@ -17,6 +17,8 @@ _FILE_INPUTS = {
     "face_parser": ("ConsistentIDFaceParserLoader", "model_name"),
 }
 
+_PART_SWITCHES = ("face", "eyes", "ears", "nose", "mouth", "pair")
+
 
 def load(name: str) -> Workflow:
     """A workflow from ``workflows/``, by file name."""
@@ -42,6 +44,50 @@ def use_models(workflow: Workflow, models: Mapping[str, ModelFile]) -> None:
     """Enter the names of the model files that are there."""
     for key, (class_type, name) in _FILE_INPUTS.items():
         set_inputs(workflow, class_type, **{name: models[key].name})
+
+
+def use_label_map(workflow: Workflow, file: str) -> None:
+    """Take the facial parts from a label map in the input folder; the parser still runs, to be seen."""
+    (parser,) = nodes_of(workflow, "ConsistentIDFaceParser")
+    inputs = workflow[parser]["inputs"]
+    switches = {name: value for name, value in inputs.items() if name in _PART_SWITCHES}
+    for node in workflow.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] == parser:
+                node["inputs"][name] = ["parts_from_map", value[1]]
+    _add(workflow, "label_map", "LoadImage", "Label map of the face", image=file)
+    _add(
+        workflow,
+        "parts_from_map",
+        "ConsistentIDFacePartsFromMap",
+        "Face Parts from Label Map",
+        image=inputs["image"],
+        label_map=["label_map", 0],
+        **switches,
+    )
+    _add(workflow, "parsed_parts", "PreviewImage", "Parts the parser finds", images=[parser, 2])
+
+
+def add_captioner(workflow: Workflow, folder: str, *, max_new_tokens: int, into_prompt: bool) -> None:
+    """Let a vision language model describe the face.
+
+    folder: of the model, as listed.  into_prompt: use the words as the caption of the prompt.
+    """
+    (captioner,) = nodes_of(workflow, "ConsistentIDFaceCaptioner")
+    image = workflow[captioner]["inputs"]["image"]
+    _add(workflow, "captioner", "ConsistentIDCaptionerLoader", "Load Face Captioner", model_name=folder)
+    described = {"mode": "describe face", "captioner": ["captioner", 0], "max_new_tokens": max_new_tokens}
+    if into_prompt:
+        workflow[captioner]["inputs"].update(described)
+        caption = captioner
+    else:
+        caption = "description"
+        _add(workflow, caption, "ConsistentIDFaceCaptioner", "Describe the face", image=image, **described)
+    _add(workflow, "shown_caption", "PreviewAny", "What the captioner says", source=[caption, 0])
+
+
+def _add(workflow: Workflow, node_id: str, class_type: str, title: str, **inputs: object) -> None:
+    workflow[node_id] = {"class_type": class_type, "_meta": {"title": title}, "inputs": inputs}
 
 
 def title(workflow: Workflow, node_id: str) -> str:

@@ -1,16 +1,28 @@
-"""Every model the shipped workflows use: how the released file is recognised, and its stand-in.
+"""Every model the shipped workflows use: how the released file is recognised, and its stand-in."""
 
-``FULL`` has the released shapes. ``NARROW`` is for quick tests: a base model 320 channels
-wide throughout with a tiny autoencoder, an adapter that fits it, and no search for released files.
-"""
+from pathlib import Path
 
 from .. import model_files
 from ..model_files import Wanted
-from . import clip_vision, consistentid, insightface, sd15
+from . import bisenet, clip_vision, consistentid, insightface, llava, sd15
 
 CHECKPOINT, CLIP_VISION, CONSISTENTID = "checkpoint", "clip_vision", "consistentid"
 FACE_PARSER, INSIGHTFACE, CAPTIONER = "face_parser", "insightface", "captioner"
 
+
+def _write_buffalo_l(folder: Path) -> None:
+    insightface.write(folder, full=True)
+
+
+def _write_narrow_sd15(path: Path) -> None:
+    sd15.write(path, channel_mult=sd15.NARROW, vae="taesd")
+
+
+def _write_narrow_consistentid(path: Path) -> None:
+    consistentid.write(path, channel_mult=sd15.NARROW)
+
+
+#: Stand-ins of the released shapes; the captioner alone is small, as the released one has 14 GB.
 FULL = {
     CHECKPOINT: Wanted(
         "Stable Diffusion 1.5 checkpoint",
@@ -36,12 +48,50 @@ FULL = {
         consistentid.write,
         "0.4 GB, about 5 s",
     ),
+    FACE_PARSER: Wanted(
+        "BiSeNet face parser",
+        ("consistentid", "facexlib", "face_parsing"),
+        model_files.recognise_face_parser,
+        "consistentid/standin_face_parsing.pth",
+        bisenet.write,
+        "53 MB",
+    ),
     INSIGHTFACE: Wanted(
         "InsightFace buffalo_l",
         ("insightface",),
         model_files.recognise_buffalo_l,
         "insightface/models/buffalo_l",
-        lambda folder: insightface.write(folder, full=True),
+        _write_buffalo_l,
         "0.2 GB, about 5 s",
+    ),
+    CAPTIONER: Wanted(
+        "LLaVA 1.5 face captioner",
+        ("LLM",),
+        model_files.recognise_llava,
+        "LLM/standin_llava",
+        llava.write,
+        "a tiny one, 1 MB",
+    ),
+}
+
+#: For quick tests: a base model 320 channels wide throughout with a tiny autoencoder, and an adapter
+#: that fits it. The full-size adapter does not, which is a test of its own.
+NARROW = {
+    **FULL,
+    CHECKPOINT: Wanted(
+        "Narrow Stable Diffusion 1.5 checkpoint",
+        ("checkpoints",),
+        model_files.recognise_nothing,
+        "checkpoints/standin_sd15_narrow.safetensors",
+        _write_narrow_sd15,
+        "0.5 GB, about 5 s",
+    ),
+    CONSISTENTID: Wanted(
+        "ConsistentID for the narrow checkpoint",
+        ("consistentid",),
+        model_files.recognise_nothing,
+        "consistentid/standin_ConsistentID-v1_narrow.bin",
+        _write_narrow_consistentid,
+        "0.3 GB, about 5 s",
     ),
 }

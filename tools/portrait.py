@@ -1,0 +1,175 @@
+"""The demo's work: run the shipped workflow on a real server and collect what it made.
+
+Started by ``tools/demo.py`` with the environment's Python, because it needs aiohttp and torch.
+"""
+
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from . import paths, workflow
+from .base_directory import base_directory
+from .client import Client, Run, WorkflowRejected
+from .console import CommandError, run_command, say
+from .environment import Environment
+from .model_files import ModelFile, by_folder_type, models_folders, resolve
+from .progress import ProgressLines
+from .server import Server
+from .standins import catalogue
+
+WORKFLOW = "consistentid_sd15_api.json"
+PORTRAIT, PARTS, PROMPT = "portrait.png", "face_parts.png", "prompt.txt"
+CROP_COUNT = 5
+
+_ASSETS = paths.WORKFLOWS / "assets"
+_PHOTO, _LABEL_MAP = _ASSETS / "astronaut.png", _ASSETS / "astronaut_labels.png"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``tools/demo.py`` was asked for."""
+
+    size: tuple[int, int]
+    steps: int
+    seed: int
+    photo: str | None
+    label_map: str | None
+    gpu: bool
+
+
+def main() -> int:
+    job = Job(**json.loads(sys.argv[1]))
+    environment = Environment(Path(sys.executable), Path(os.environ["COMFYUI_PATH"]))
+    models = resolve(catalogue.FULL, models_folders(environment.comfyui))
+    standins = [model.title for model in models.values() if model.is_standin]
+    photo, label_map = _pictures(job, models)
+
+    with base_directory(by_folder_type(models.values())) as base:
+        for picture in filter(None, (photo, label_map)):
+            shutil.copy(picture, base.input / picture.name)
+        prompt = _workflow(job, models, photo, label_map)
+        log = paths.LOGS / "demo-server.log"
+        say(f"Starting the ComfyUI server (its output: {log.relative_to(paths.ROOT)})")
+        with Server(environment, base, log=log, arguments=[] if job.gpu else ["--cpu"]) as server:
+            client = Client(server.url)
+            run = _run(client, prompt, standins)
+            _collect(client, prompt, run)
+    _report(standins)
+    return 0
+
+
+def _pictures(job: Job, models: Mapping[str, ModelFile]) -> tuple[Path, Path | None]:
+    """The photo, and its label map if the face parser has no real weights to make one."""
+    photo = Path(job.photo) if job.photo else _PHOTO
+    label_map = Path(job.label_map) if job.label_map else None
+    if label_map is None and models[catalogue.FACE_PARSER].is_standin:
+        if job.photo:
+            raise CommandError(
+                "Your own photo needs the face parser's weights (face_parsing.pth in models/consistentid) "
+                "or its facial parts as --label-map."
+            )
+        label_map = _LABEL_MAP
+    return photo, label_map
+
+
+def _workflow(
+    job: Job, models: Mapping[str, ModelFile], photo: Path, label_map: Path | None
+) -> workflow.Workflow:
+    prompt = workflow.load(WORKFLOW)
+    workflow.use_models(prompt, models)
+    workflow.set_inputs(prompt, "LoadImage", image=photo.name)
+    workflow.set_inputs(prompt, "EmptyLatentImage", width=job.size[0], height=job.size[1])
+    workflow.set_inputs(prompt, "KSampler", steps=job.steps, seed=job.seed)
+    if label_map is not None:
+        say(f"Facial parts: from the label map {label_map.name}")
+        workflow.use_label_map(prompt, label_map.name)
+    captioner = models[catalogue.CAPTIONER]
+    if captioner.is_standin:  # its words are random: run it, but do not let it write the prompt
+        workflow.add_captioner(prompt, captioner.name, max_new_tokens=16, into_prompt=False)
+    elif job.gpu:
+        workflow.add_captioner(prompt, captioner.name, max_new_tokens=512, into_prompt=True)
+    else:
+        say("Caption: the fixed sentence, because LLaVA takes very long without a graphics card (--gpu)")
+    return prompt
+
+
+def _run(client: Client, prompt: workflow.Workflow, standins: list[str]) -> Run:
+    say("Running the workflow")
+    # SaveImage writes each entry into the picture's metadata.
+    extra_data = {"extra_pnginfo": {"consistentid_standins": standins}}
+    try:
+        run = client.run(prompt, on_event=ProgressLines(prompt), extra_data=extra_data)
+    except WorkflowRejected as rejected:
+        raise CommandError(f"ComfyUI does not accept the workflow: {rejected}") from None
+    if run.error is not None:
+        node = workflow.title(prompt, run.error["node_id"])
+        raise CommandError(f"{node}: {run.error['exception_message'].strip()}")
+    return run
+
+
+def _collect(client: Client, prompt: workflow.Workflow, run: Run) -> None:
+    """Write everything the workflow made into ``output/``; raises CommandError if a part is missing."""
+    paths.OUTPUT.mkdir(exist_ok=True)
+    for old in (PORTRAIT, PARTS, PROMPT, "crop_*.png"):
+        for path in paths.OUTPUT.glob(old):
+            path.unlink()
+
+    _save_picture(client, _shown(prompt, run, "SaveImage", "images"), PORTRAIT)
+    _save_picture(client, _shown(prompt, run, "PreviewImage", "images"), PARTS)
+    crops = _shown(prompt, run, "ConsistentIDFaceEncoder", "consistentid_crops")
+    if len(crops) != CROP_COUNT:
+        raise CommandError(f"The workflow made {len(crops)} crops of facial parts, expected {CROP_COUNT}.")
+    for number, crop in enumerate(crops, start=1):
+        _save_picture(client, [crop], f"crop_{number}_{crop['region']}.png")
+    texts = _shown(prompt, run, "ConsistentIDFaceEncoder", "consistentid_prompt")
+    if not texts or not texts[0]["words"]:
+        raise CommandError("The workflow gave no aligned prompt with part words.")
+    (paths.OUTPUT / PROMPT).write_text(_describe(texts[0]), "utf-8")
+
+
+def _shown(prompt: workflow.Workflow, run: Run, class_type: str, key: str) -> list[dict[str, Any]]:
+    """What the first node of a class shows under a key; empty if it shows nothing."""
+    node_id = next(workflow.nodes_of(prompt, class_type))
+    shown: list[dict[str, Any]] = run.outputs.get(node_id, {}).get(key, [])
+    return shown
+
+
+def _save_picture(client: Client, pictures: list[dict[str, str]], name: str) -> None:
+    if not pictures:
+        raise CommandError(f"The workflow made no {name}.")
+    content = client.view({key: pictures[0][key] for key in ("filename", "subfolder", "type")})
+    Image.open(io.BytesIO(content)).verify()
+    (paths.OUTPUT / name).write_bytes(content)
+
+
+def _describe(prompt: dict[str, Any]) -> str:
+    lines = [
+        "Aligned prompt",
+        "",
+        prompt["text"],
+        "",
+        "Part words: the word, its token, the crop it carries",
+        "",
+    ]
+    lines += [f"{word['word']:<8}{word['position']:>4}  {word['region']}" for word in prompt["words"]]
+    return "\n".join(lines) + "\n"
+
+
+def _report(standins: list[str]) -> None:
+    if standins:
+        say(f"STAND-INS with random weights, so the portrait is noise: {', '.join(standins)}")
+    say(f"In {paths.OUTPUT}:")
+    for path in sorted(paths.OUTPUT.iterdir()):
+        say(f"  {path.name}  {path.stat().st_size / 1000:.1f} kB")
+
+
+if __name__ == "__main__":
+    run_command(main)
