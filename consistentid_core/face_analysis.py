@@ -4,7 +4,6 @@ InsightFace and onnxruntime are optional and imported when first used. Only the 
 that are needed are loaded, through InsightFace's own classes; nothing is ever downloaded.
 """
 
-import importlib.metadata
 import logging
 import sys
 from collections.abc import Iterable, Sequence
@@ -187,11 +186,6 @@ def load_face_analyser(roots: Iterable[str | Path], provider: str = AUTO) -> Fac
     return _load(tuple((path, path.stat().st_mtime_ns) for path in files), provider)
 
 
-def release() -> None:
-    """Forget the networks kept by :func:`load_face_analyser`."""
-    _load.cache_clear()
-
-
 @lru_cache(maxsize=1)
 def _load(files: tuple[tuple[Path, int], ...], provider: str) -> FaceAnalyser:
     """files: detector and recogniser, each with its time of change."""
@@ -204,8 +198,7 @@ def _load(files: tuple[tuple[Path, int], ...], provider: str) -> FaceAnalyser:
             raise
         logger.warning("%s Using the CPU for face recognition instead.", error)
         analyser = _open_both(detector, recogniser, CPU)
-    version = importlib.metadata.version("insightface")
-    logger.info("InsightFace %s: %s on %s", version, detector.parent, analyser.provider)
+    logger.info("InsightFace models of %s loaded on %s", detector.parent, analyser.provider)
     return analyser
 
 

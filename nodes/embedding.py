@@ -19,7 +19,7 @@ from .pictures import to_image, to_pictures
 from .types import CATEGORY, IDEmbedType
 
 
-class IDEmbedding(io.ComfyNode):
+class EmbedFace(io.ComfyNode):
     @classmethod
     def define_schema(cls):
         return io.Schema(
@@ -126,4 +126,4 @@ class IDEmbedding(io.ComfyNode):
         return io.NodeOutput(embedding, preview, ui=ui.PreviewImage(preview, cls=cls))
 
 
-NODES = [IDEmbedding]
+NODES = [EmbedFace]

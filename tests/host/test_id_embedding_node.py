@@ -10,7 +10,7 @@ import torch
 from consistentid_pack.consistentid_core.errors import MissingDependencyError, MissingModelError, NoFaceError
 from consistentid_pack.consistentid_core.id_embedding import RGB, ZERO_VECTOR
 from consistentid_pack.nodes import folders
-from consistentid_pack.nodes.embedding import IDEmbedding
+from consistentid_pack.nodes.embedding import EmbedFace
 from drawn_faces import draw
 
 from tools.standins import insightface as standin
@@ -40,18 +40,18 @@ TWO_FACES = draw(600, 400, (150, 200, 100), (430, 200, 160))
 
 
 def vector(**inputs):
-    return IDEmbedding.execute(**inputs).args[0].vector
+    return EmbedFace.execute(**inputs).args[0].vector
 
 
 def test_a_photo_alone_is_enough():
-    output = IDEmbedding.execute(image=image(TWO_FACES))
+    output = EmbedFace.execute(image=image(TWO_FACES))
     embedding, preview = output.args
     assert embedding.vector.shape == (1, 512)
     assert preview.shape == (1, 400, 600, 3)
 
 
 def test_defaults_of_the_schema_are_those_of_the_call():
-    defaults = {i.id: i.default for i in IDEmbedding.define_schema().inputs if i.id != "image"}
+    defaults = {i.id: i.default for i in EmbedFace.define_schema().inputs if i.id != "image"}
     assert torch.equal(vector(image=image(TWO_FACES), **defaults), vector(image=image(TWO_FACES)))
 
 
@@ -63,7 +63,7 @@ def test_order_and_index_reach_the_choice():
 
 
 def test_every_option_of_every_list_is_accepted():
-    combos = {i.id: i.options for i in IDEmbedding.define_schema().inputs if hasattr(i, "options")}
+    combos = {i.id: i.options for i in EmbedFace.define_schema().inputs if hasattr(i, "options")}
     for name in ("order", "no_face", "channel_order"):
         for option in combos[name]:
             assert vector(image=image(TWO_FACES), **{name: option}).norm().item() == pytest.approx(
@@ -73,7 +73,7 @@ def test_every_option_of_every_list_is_accepted():
 
 def test_several_photos_are_averaged():
     other = draw(600, 400, (150, 200, 130), tint=20)
-    both = IDEmbedding.execute(image=image(TWO_FACES, other)).args
+    both = EmbedFace.execute(image=image(TWO_FACES, other)).args
     alone = torch.cat([vector(image=image(TWO_FACES)), vector(image=image(other))])
     torch.testing.assert_close(both[0].vector[0], torch.nn.functional.normalize(alone.mean(dim=0), dim=0))
     assert both[1].shape[0] == 2
@@ -87,12 +87,12 @@ def test_transparency_makes_no_difference():
 
 def test_a_photo_without_a_face_is_an_error_with_its_number():
     with pytest.raises(NoFaceError, match=r"image 2 of 2 \(600x400\)"):
-        IDEmbedding.execute(image=image(TWO_FACES, draw(600, 400)))
+        EmbedFace.execute(image=image(TWO_FACES, draw(600, 400)))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_a_single_pixel_without_a_face_can_stand_for_nobody(channels):
-    embedding, preview = IDEmbedding.execute(image=torch.zeros(1, 1, 1, channels), no_face=ZERO_VECTOR).args
+    embedding, preview = EmbedFace.execute(image=torch.zeros(1, 1, 1, channels), no_face=ZERO_VECTOR).args
     assert embedding.is_zero
     assert preview.shape == (1, 1, 1, 3)
 
@@ -105,7 +105,7 @@ def test_the_original_s_channel_order_is_an_option():
 
 
 def test_the_preview_is_shown_on_the_node(tmp_path):
-    output = IDEmbedding.execute(image=image(TWO_FACES))
+    output = EmbedFace.execute(image=image(TWO_FACES))
     (shown,) = output.ui.as_dict()["images"]
     assert (tmp_path / shown["filename"]).is_file()
     assert not torch.equal(output.args[1], image(TWO_FACES))
@@ -115,7 +115,7 @@ def test_missing_models_name_comfyui_s_folder(monkeypatch, tmp_path):
     empty = {folders.INSIGHTFACE: ([str(tmp_path / "insightface")], set())}
     monkeypatch.setattr(folder_paths, "folder_names_and_paths", empty)
     with pytest.raises(MissingModelError) as error:
-        IDEmbedding.execute(image=image(TWO_FACES))
+        EmbedFace.execute(image=image(TWO_FACES))
     assert str(Path(tmp_path, "insightface", "models", "buffalo_l")) in str(error.value)
 
 
@@ -123,4 +123,4 @@ def test_a_missing_package_is_told_when_the_node_runs(monkeypatch):
     for module in ["insightface", *(name for name in sys.modules if name.startswith("insightface."))]:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match="pip install insightface"):
-        IDEmbedding.execute(image=image(TWO_FACES), provider="CPU")
+        EmbedFace.execute(image=image(TWO_FACES), provider="CPU")
