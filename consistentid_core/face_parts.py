@@ -12,7 +12,7 @@ import numpy as np
 from .crops import crop_part
 from .regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
 
-#: Below this many pixels on the shorter side there is no face to be told apart.
+#: With fewer pixels on the shorter side there is no face to be told apart.
 MIN_PHOTO_SIDE = 32
 
 
@@ -52,9 +52,9 @@ class FacePhoto:
         return crop_part(self.image, part.mask)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceParts:
-    """One or more photos of one person."""
+    """One or more photos of one person. Compared by identity: what is derived from it may be kept with it."""
 
     photos: tuple[FacePhoto, ...]
 

@@ -50,7 +50,17 @@ def test_the_features_lie_where_a_face_has_them(label_map):
     for side, left in (("Left", True), ("Right", False)):
         for name in ("Eyebrow", "Eye", "Ear"):
             assert (centre(label_map, f"{side}_{name}")[column] < nose[column]) == left
-    downwards = "Hair Left_Eyebrow Left_Eye Nose Upper_Lip Mouth_Interior Lower_Lip Neck Cloth".split()
+    downwards = [
+        "Hair",
+        "Left_Eyebrow",
+        "Left_Eye",
+        "Nose",
+        "Upper_Lip",
+        "Mouth_Interior",
+        "Lower_Lip",
+        "Neck",
+        "Cloth",
+    ]
     assert np.all(np.diff([centre(label_map, name)[row] for name in downwards]) > 0)
 
 

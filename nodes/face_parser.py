@@ -1,0 +1,299 @@
+"""Load Face Parser, Parse Face, Face Parts from Label Map."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+
+import comfy.model_management
+import comfy.utils
+import numpy as np
+import torch
+from comfy_api.latest import io
+
+from ..consistentid_core.bisenet import PARSE_SIZES, load_weights
+from ..consistentid_core.crops import fit_mask
+from ..consistentid_core.errors import NoFaceError
+from ..consistentid_core.face_parts import (
+    MIN_PHOTO_SIDE,
+    FaceParts,
+    FacePhoto,
+    choose_parts,
+    find_parts,
+    parts_from_masks,
+    replace_parts,
+)
+from ..consistentid_core.overlay import draw_overlay
+from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
+from . import folders
+from .face_parser_model import FaceParserModel
+from .label_maps import one_per_photo, to_label_maps, to_masks
+from .pictures import to_image, to_pictures
+from .previews import parts_ui
+from .types import CATEGORY, FaceParserType, FacePartsType
+
+
+class FaceParserLoader(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        files = folders.list_weights(*folders.FACE_PARSING)
+        return io.Schema(
+            node_id="ConsistentIDFaceParserLoader",
+            display_name="Load Face Parser",
+            category=CATEGORY,
+            description="Loads BiSeNet, the network that finds the parts of a face.",
+            search_aliases=["bisenet", "face parsing", "parsing_bisenet", "79999_iter"],
+            inputs=[
+                io.Combo.Input(
+                    "model_name",
+                    options=files,
+                    default=_likely_parser(files),
+                    tooltip="face_parsing.pth, also called 79999_iter.pth or parsing_bisenet.pth (53 MB), in "
+                    "models/consistentid, models/facexlib or models/face_parsing.",
+                )
+            ],
+            outputs=[FaceParserType.Output("face_parser", tooltip="For Parse Face.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model_name: str):
+        status = os.stat(folders.find_weights(model_name, *folders.FACE_PARSING))
+        return f"{status.st_mtime_ns} {status.st_size}"
+
+    @classmethod
+    def execute(cls, model_name: str) -> io.NodeOutput:
+        path = folders.find_weights(model_name, *folders.FACE_PARSING)
+        return io.NodeOutput(FaceParserModel(load_weights(path)))
+
+
+class FaceParser(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDFaceParser",
+            display_name="Parse Face",
+            category=CATEGORY,
+            description="Finds face, eyes, ears, nose and mouth in photos of a person.",
+            search_aliases=["face parsing", "face segmentation", "bisenet", "face parts"],
+            has_intermediate_output=True,
+            inputs=[
+                FaceParserType.Input("face_parser", tooltip="From Load Face Parser."),
+                io.Image.Input("image", tooltip="Photos of one person, with one face each."),
+                *_choices(),
+                io.Combo.Input(
+                    "parse_size",
+                    options=[str(size) for size in PARSE_SIZES],
+                    default=str(PARSE_SIZES[0]),
+                    optional=True,
+                    tooltip="Side of the square the photo is resized to for the parser: the original uses "
+                    "512 for SD1.5 and 1280 for SDXL. 1280 takes six times as long.",
+                ),
+            ],
+            outputs=_outputs(),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        face_parser: FaceParserModel,
+        image: torch.Tensor,
+        face: bool = True,
+        eyes: bool = True,
+        ears: bool = True,
+        nose: bool = True,
+        mouth: bool = True,
+        pair: str = "original",
+        parse_size: str = "512",
+    ) -> io.NodeOutput:
+        enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
+        pictures = _large_enough(to_pictures(image))
+        label_maps = _with_progress(face_parser.parse(pictures, int(parse_size)), len(pictures))
+        photos = [
+            FacePhoto(picture, find_parts(label_map, pair=pair), label_map)
+            for picture, label_map in zip(pictures, label_maps, strict=True)
+        ]
+        return _result(photos, enabled)
+
+
+class FacePartsFromMap(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDFacePartsFromMap",
+            display_name="Face Parts from Label Map",
+            category=CATEGORY,
+            description="Takes the parts of a face from a label map or from masks, painted or made by any "
+            "segmenter, instead of from the face parser.",
+            search_aliases=["face segmentation", "face masks", "label map", "face parts"],
+            has_intermediate_output=True,
+            inputs=[
+                io.Image.Input("image", tooltip="Photos of one person."),
+                *_choices(),
+                io.MultiType.Input(
+                    "label_map",
+                    types=[io.Image, io.Mask],
+                    optional=True,
+                    tooltip="A grey picture whose 8-bit values are the face parser's class ids: "
+                    + ", ".join(f"{class_id} {name}" for class_id, name in enumerate(CLASSES))
+                    + ". It is stretched over the photo, whatever its size.",
+                ),
+                *(
+                    io.Mask.Input(
+                        f"{region.name}_mask",
+                        optional=True,
+                        tooltip=f"The {region.word} as a mask, used instead of what the label map says; an "
+                        "empty one removes the part. Holes are closed, as in all masks of the original.",
+                    )
+                    for region in REGIONS
+                ),
+            ],
+            outputs=_outputs(),
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        image: torch.Tensor,
+        face: bool = True,
+        eyes: bool = True,
+        ears: bool = True,
+        nose: bool = True,
+        mouth: bool = True,
+        pair: str = "original",
+        label_map: torch.Tensor | None = None,
+        **masks: torch.Tensor | None,
+    ) -> io.NodeOutput:
+        enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
+        pictures = _large_enough(to_pictures(image))
+        own_masks = {
+            region.name: one_per_photo(to_masks(mask), len(pictures), f"{region.name} mask")
+            for region in REGIONS
+            if (mask := masks.get(f"{region.name}_mask")) is not None
+        }
+        if label_map is None and not own_masks:
+            raise ValueError(
+                "Nothing says where the parts are. Connect a label map, or a mask of at least one part."
+            )
+        label_maps = [None] * len(pictures)
+        if label_map is not None:
+            label_maps = one_per_photo(to_label_maps(label_map), len(pictures), "label map")
+
+        photos = []
+        for index, labels in enumerate(label_maps):
+            mapped = () if labels is None else find_parts(labels, pair=pair)
+            kept = [part for part in mapped if part.region not in own_masks]
+            own = parts_from_masks({name: several[index] for name, several in own_masks.items()})
+            photos.append(FacePhoto(pictures[index], replace_parts(kept, own), labels))
+        return _result(photos, enabled)
+
+
+def _choices() -> list[io.Input]:
+    """The switches of the parts and the choice between one and both of a pair."""
+    switches = [
+        io.Boolean.Input(
+            region.name,
+            default=True,
+            optional=True,
+            tooltip=f"Take the {region.word} from the photo. Off: left to the prompt.",
+        )
+        for region in REGIONS
+    ]
+    pair = io.Combo.Input(
+        "pair",
+        options=list(PAIR_MODES),
+        default=PAIR_MODES[0],
+        optional=True,
+        tooltip="original: one eye, one ear and one lip, the left or upper one if there is one, as the "
+        "weights were trained. both: both of each together.",
+    )
+    return [*switches, pair]
+
+
+def _outputs() -> list[io.Output]:
+    return [
+        FacePartsType.Output(
+            "face_parts", tooltip="The photos with their chosen parts, for Encode Facial Prompt."
+        ),
+        io.Mask.Output("mask", tooltip="All chosen parts together, at the size of the photo."),
+        io.Image.Output("overlay", tooltip="The photo with the chosen parts in colour."),
+    ]
+
+
+def _enabled(**switches: bool) -> set[str]:
+    enabled = {name for name, is_on in switches.items() if is_on}
+    if not enabled:
+        raise ValueError("All parts of the face are switched off. Switch on at least one.")
+    return enabled
+
+
+def _large_enough(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    for number, picture in enumerate(pictures, 1):
+        height, width = picture.shape[:2]
+        if min(height, width) < MIN_PHOTO_SIDE:
+            raise NoFaceError(
+                f"Image {number} is {width}x{height} pixels, too small to hold a face. Use a photo of at "
+                f"least {MIN_PHOTO_SIDE} pixels on each side, better 512."
+            )
+    return pictures
+
+
+def _with_progress(label_maps: Iterable[np.ndarray], total: int) -> Iterator[np.ndarray]:
+    """Passes label maps on, moves the progress bar, and stops when the user cancels."""
+    progress = comfy.utils.ProgressBar(total)
+    for label_map in label_maps:
+        progress.update(1)
+        yield label_map
+        comfy.model_management.throw_exception_if_processing_interrupted()
+
+
+def _result(photos: list[FacePhoto], enabled: Collection[str]) -> io.NodeOutput:
+    """The outputs of both nodes.
+
+    photos: with every part that was found.  enabled: names of the regions switched on.
+    Raises NoFaceError for a photo without any part, or without one that is switched on.
+    """
+    chosen = []
+    for number, photo in enumerate(photos, 1):
+        parts = choose_parts(photo.parts, enabled)
+        if not parts:
+            raise NoFaceError(_nothing_found(photo, number, enabled))
+        chosen.append(FacePhoto(photo.image, parts, photo.label_map))
+    return io.NodeOutput(
+        FaceParts(tuple(chosen)),
+        torch.stack([_union(photo) for photo in chosen]),
+        to_image([draw_overlay(photo.image, photo.parts) for photo in chosen]),
+        ui=parts_ui(photos, enabled),
+    )
+
+
+def _nothing_found(photo: FacePhoto, number: int, enabled: Collection[str]) -> str:
+    height, width = photo.image.shape[:2]
+    where = f"in image {number} ({width}x{height})"
+    if photo.parts:
+        found = ", ".join(part.region for part in photo.parts)
+        wanted = ", ".join(region.name for region in REGIONS if region.name in enabled)
+        return (
+            f"None of the parts that are switched on ({wanted}) was found {where}, only {found}. "
+            "Switch on one of these, or use another photo."
+        )
+    if photo.label_map is None:
+        return f"All masks of image {number} are empty. Paint at least one part of the face."
+    classes = ", ".join(
+        f"{CLASSES[class_id]} {share:.1%}" for class_id, share in classes_present(photo.label_map).items()
+    )
+    return (
+        f"No part of a face was found {where}; the label map shows: {classes}. Use a photo in which the "
+        "face is larger, upright and not covered, or crop it around the head."
+    )
+
+
+def _union(photo: FacePhoto) -> torch.Tensor:
+    """(H, W) float, [0, 1]; the edges are as soft as those of the crops."""
+    masks = [fit_mask(part.mask, photo.image) for part in photo.parts]
+    return torch.from_numpy(np.maximum.reduce(masks)).to(torch.float32) / 255.0
+
+
+def _likely_parser(files: list[str]) -> str | None:
+    """The file to preselect: the folder is shared with other models."""
+    return next((file for file in files if "pars" in file.lower() or "79999_iter" in file), None)
+
+
+NODES = [FaceParserLoader, FaceParser, FacePartsFromMap]

@@ -1,0 +1,128 @@
+import json
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import pytest
+from consistentid_pack.consistentid_core.face_parts import FacePhoto, find_parts
+from consistentid_pack.consistentid_core.regions import REGION_NAMES, REGIONS
+from consistentid_pack.nodes.previews import MAX_PHOTOS, MAX_SIDE, UI_KEY, parts_ui
+from PIL import Image
+
+ASSETS = Path(__file__).resolve().parents[2] / "workflows" / "assets"
+ALL = set(REGION_NAMES)
+
+
+@pytest.fixture(autouse=True)
+def temp_folder(tmp_path):
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path))
+    yield tmp_path
+    folder_paths.set_temp_directory(before)
+
+
+@pytest.fixture(scope="module")
+def label_map():
+    return np.asarray(Image.open(ASSETS / "astronaut_labels.png"))
+
+
+@pytest.fixture
+def astronaut(label_map):
+    return FacePhoto(np.asarray(Image.open(ASSETS / "astronaut.png")), find_parts(label_map), label_map)
+
+
+def noise(height, width):
+    """The worst case for every file format."""
+    rng = np.random.default_rng(0)
+    label_map = rng.integers(0, 19, (512, 512), dtype=np.uint8)
+    return FacePhoto(
+        rng.integers(0, 256, (height, width, 3), dtype=np.uint8), find_parts(label_map), label_map
+    )
+
+
+def files(entry):
+    return [entry["photo"], entry["overlay"], *(part["mask"] for part in entry["parts"] if part["mask"])]
+
+
+def path_of(file):
+    assert file["type"] == "temp"
+    return Path(folder_paths.get_temp_directory()) / file["subfolder"] / file["filename"]
+
+
+def test_there_is_one_entry_per_photo_in_a_list_that_can_be_sent(astronaut):
+    ui = parts_ui([astronaut, astronaut], ALL)
+    assert list(ui) == [UI_KEY] and isinstance(ui[UI_KEY], list) and len(ui[UI_KEY]) == 2
+    assert json.loads(json.dumps(ui)) == ui
+
+
+def test_all_five_regions_are_listed_with_name_colour_and_share(astronaut):
+    (entry,) = parts_ui([astronaut], ALL)[UI_KEY]
+    assert (entry["width"], entry["height"]) == (512, 512)
+    assert [part["region"] for part in entry["parts"]] == list(REGION_NAMES)
+    for part, region, found in zip(entry["parts"], REGIONS, astronaut.parts, strict=True):
+        assert part["name"] == found.name and part["label"] == region.label
+        assert tuple(bytes.fromhex(part["colour"][1:])) == region.colour
+        assert part["area"] == pytest.approx(np.mean(found.mask == 255), abs=1e-6)
+
+
+def test_parts_switched_off_keep_their_mask_and_missing_ones_have_none(label_map):
+    no_ears = np.where(np.isin(label_map, (7, 8)), np.uint8(0), label_map)
+    photo = FacePhoto(np.zeros((512, 512, 3), np.uint8), find_parts(no_ears), no_ears)
+    (entry,) = parts_ui([photo], ALL - {"nose"})[UI_KEY]
+    parts = {part["region"]: part for part in entry["parts"]}
+    assert (
+        parts["nose"]["present"] and not parts["nose"]["enabled"] and path_of(parts["nose"]["mask"]).is_file()
+    )
+    assert parts["ears"] == {
+        "name": "Ears", "region": "ears", "label": "Ears", "colour": parts["ears"]["colour"],
+        "enabled": True, "present": False, "area": 0.0, "mask": None,
+    }  # fmt: skip
+
+
+def test_files_exist_and_masks_have_one_channel_and_the_photos_proportions(astronaut):
+    (entry,) = parts_ui([astronaut], ALL)[UI_KEY]
+    for file in files(entry):
+        assert path_of(file).is_file()
+    for part, found in zip(entry["parts"], astronaut.parts, strict=True):
+        mask = Image.open(path_of(part["mask"]))
+        assert mask.mode == "L" and mask.size == (512, 512)
+        assert np.array_equal(np.asarray(mask), found.mask)
+
+
+def test_switching_a_part_off_changes_the_overlay_and_nothing_else(astronaut):
+    (all_on,) = parts_ui([astronaut], ALL)[UI_KEY]
+    (one_off,) = parts_ui([astronaut], ALL - {"face"})[UI_KEY]
+    assert one_off["overlay"] != all_on["overlay"]
+    assert one_off["photo"] == all_on["photo"]
+    assert [part["mask"] for part in one_off["parts"]] == [part["mask"] for part in all_on["parts"]]
+
+
+@pytest.mark.parametrize("size", [(512, 512), (4320, 7680), (3000, 200)])
+def test_large_photos_are_shown_small(size):
+    photo = FacePhoto(np.zeros((*size, 3), np.uint8), noise(8, 8).parts)
+    (entry,) = parts_ui([photo], ALL)[UI_KEY]
+    assert (entry["height"], entry["width"]) == size
+    for key in ("photo", "overlay"):
+        shown = Image.open(path_of(entry[key])).size
+        assert max(shown) == min(MAX_SIDE, max(size))
+        assert shown[0] / shown[1] == pytest.approx(size[1] / size[0], rel=0.03)
+
+
+@pytest.mark.parametrize("case", ["astronaut", "noise"])
+def test_the_files_of_a_photo_stay_below_300_kb(astronaut, case):
+    photo = astronaut if case == "astronaut" else noise(1200, 1200)
+    (entry,) = parts_ui([photo], ALL)[UI_KEY]
+    assert sum(path_of(file).stat().st_size for file in files(entry)) < 300_000
+
+
+def test_the_same_preview_is_stored_once(astronaut, temp_folder):
+    parts_ui([astronaut], ALL)
+    before = sorted(temp_folder.rglob("*.*"))
+    parts_ui([astronaut], ALL)
+    assert sorted(temp_folder.rglob("*.*")) == before
+
+
+def test_of_a_large_batch_the_first_photos_are_shown_and_the_total_is_told(astronaut):
+    entries = parts_ui([astronaut] * (MAX_PHOTOS + 5), ALL)[UI_KEY]
+    assert [entry["index"] for entry in entries] == list(range(MAX_PHOTOS))
+    assert {entry["total"] for entry in entries} == {MAX_PHOTOS + 5}
