@@ -2,9 +2,14 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import folders
+from . import apply, captioner, embedding, encode, face_parser, folders, model, simple
 
-NODES: list[type[io.ComfyNode]] = []
+#: In the order of the node menu: loaders, the photo, the prompt, the model.
+NODES: list[type[io.ComfyNode]] = [
+    node
+    for topic in (model, face_parser, captioner, embedding, encode, apply, simple)
+    for node in topic.NODES
+]
 
 
 class ConsistentIDExtension(ComfyExtension):

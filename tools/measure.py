@@ -7,24 +7,39 @@ difference below it means nothing.
 
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from . import paths
+from .console import run_command, say
+from .model_files import models_folders, resolve
+from .standins import catalogue
+
+RESULTS = paths.ROOT / "benchmarks" / "latest.json"
 
 
-def main() -> None:
-    host, checkpoint, consistentid, size, rounds = sys.argv[1:6]
+def main() -> int:
+    job = json.loads(sys.argv[1])
+    host = os.environ["COMFYUI_PATH"]
+    wanted = {key: catalogue.FULL[key] for key in (catalogue.CHECKPOINT, catalogue.CONSISTENTID)}
+    models = resolve(wanted, models_folders(Path(host)))
+    checkpoint, consistentid = (str(models[key].folder / models[key].name) for key in wanted)
     start_host(host)
     import torch
 
     with torch.inference_mode():
-        results = measure_steps(checkpoint, consistentid, int(size), int(rounds))
-    results |= {"import_seconds": import_seconds(host)}
-    print(json.dumps(results))
+        results = measure_steps(checkpoint, consistentid, job["size"], job["rounds"])
+    results |= {"import_seconds": import_seconds(host), "date": date.today().isoformat(), "torch": torch.__version__}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    for name, value in results.items():
+        say(f"{name:>32}  {json.dumps(value)}")
+    return 0
 
 
 def start_host(host: str) -> None:
@@ -37,7 +52,7 @@ def start_host(host: str) -> None:
     import comfy.cli_args  # noqa: F401
 
     spec = importlib.util.spec_from_file_location(
-        "consistentid_pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        "consistentid_pack", paths.ROOT / "__init__.py", submodule_search_locations=[str(paths.ROOT)]
     )
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -146,14 +161,14 @@ def time_id_branch(attention_class, roles, patch, model, call) -> float:
 
 
 def count_operations(call, wrappers) -> int:
-    """Tensor operations dispatched in one UNet call, views included."""
+    """Tensor operations dispatched in one UNet call; views, which move no data, are left out."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
     class Counter(TorchDispatchMode):
         count = 0
 
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            self.count += 1
+            self.count += not any(result.alias_info for result in function._schema.returns)
             return function(*args, **(kwargs or {}))
 
     call(wrappers)  # what a run prepares once is not part of a step
@@ -163,25 +178,26 @@ def count_operations(call, wrappers) -> int:
 
 
 def import_seconds(host: str, repeats: int = 5) -> dict:
-    """Import time of the pack in fresh processes that have ComfyUI's own modules loaded."""
-    code = (
-        "import sys, time; sys.path.insert(0, sys.argv[2]); import measure; root = measure.ROOT; "
-        "sys.path.insert(0, sys.argv[1]); sys.argv = ['main.py', '--cpu']; import comfy.options; "
-        "comfy.options.enable_args_parsing(); import nodes, comfy_api.latest, comfy.lora, node_helpers; "
-        "import comfy_extras.nodes_images; "
-        "import importlib.util as u; started = time.perf_counter(); "
-        "s = u.spec_from_file_location('pack', root / '__init__.py', submodule_search_locations=[str(root)]); "
-        "m = u.module_from_spec(s); sys.modules['pack'] = m; s.loader.exec_module(m); "
-        "print(time.perf_counter() - started)"
-    )
+    """Import time of the pack in fresh processes that have ComfyUI's own modules loaded, as at its start-up."""
+    code = """
+import importlib.util, sys, time
+host, root = sys.argv[1:]
+sys.path.insert(0, host)
+sys.argv = ["main.py", "--cpu"]
+import comfy.options
+comfy.options.enable_args_parsing()
+import nodes, server, comfy_api.latest, comfy_extras.nodes_images
+started = time.perf_counter()
+spec = importlib.util.spec_from_file_location("pack", root + "/__init__.py", submodule_search_locations=[root])
+module = importlib.util.module_from_spec(spec)
+sys.modules["pack"] = module
+spec.loader.exec_module(module)
+print(time.perf_counter() - started)
+"""
     times = []
     for _ in range(repeats):
-        done = subprocess.run(
-            [sys.executable, "-c", code, host, str(Path(__file__).parent)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        command = [sys.executable, "-c", code, host, str(paths.ROOT)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         times.append(float(done.stdout.strip().splitlines()[-1]))
     return spread(times)
 
@@ -193,4 +209,4 @@ def spread(values: list[float]) -> dict:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)
