@@ -17,7 +17,7 @@ _HISTORY_SECONDS = 10
 
 
 class WorkflowRejected(Exception):
-    """The server found the workflow invalid; ``body`` is its answer."""
+    """The server found the workflow, or a part of it, invalid; ``body`` is its answer."""
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
@@ -77,7 +77,7 @@ class Client:
         """Queue a workflow and wait until it has ended.
 
         timeout: the longest silence, in seconds, before TimeoutError.
-        Raises WorkflowRejected if the server does not accept it, ConnectionError if the server ends.
+        Raises WorkflowRejected if the server does not accept all of it, ConnectionError if the server ends.
         """
         return asyncio.run(self._run(workflow, on_event, extra_data or {}, timeout))
 
@@ -123,7 +123,13 @@ class Client:
             reply = await answer.json()
         if answer.status != 200:
             raise WorkflowRejected(reply)
-        return str(reply["prompt_id"])
+        prompt_id = str(reply["prompt_id"])
+        if reply["node_errors"]:
+            # The server would run the outputs that are valid and leave out the others.
+            await session.post(f"{self._url}/queue", json={"delete": [prompt_id]})
+            await session.post(f"{self._url}/interrupt", json={"prompt_id": prompt_id})
+            raise WorkflowRejected(reply)
+        return prompt_id
 
     async def _outputs(self, session: aiohttp.ClientSession, prompt_id: str) -> dict[str, dict[str, Any]]:
         """The history entry, which the server writes a moment after the last event."""
