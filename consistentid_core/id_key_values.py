@@ -6,6 +6,7 @@ person serves all sampling steps.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ class IDKeyValueProjection(nn.ModuleDict):
         widths: Mapping[str, int],
         cross_attention_dim: int,
         *,
-        operations=nn,
+        operations: Any = nn,
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
     ):
@@ -43,7 +44,9 @@ class IDKeyValueProjection(nn.ModuleDict):
     @staticmethod
     def builder(weights: Mapping[str, Tensor]) -> Callable[..., "IDKeyValueProjection"]:
         """A constructor with the sizes read off the weights; takes operations, device and dtype."""
-        keys = {key.split(".", 1)[0]: tensor for key, tensor in weights.items() if key.endswith("to_k_ip.weight")}
+        keys = {
+            key.split(".", 1)[0]: tensor for key, tensor in weights.items() if key.endswith("to_k_ip.weight")
+        }
         widths = {index: tensor.shape[0] for index, tensor in keys.items()}
         cross_attention_dim = next(iter(keys.values())).shape[1]
         return lambda **kwargs: IDKeyValueProjection(widths, cross_attention_dim, **kwargs)

@@ -29,9 +29,18 @@ class ApplyConsistentID(io.ComfyNode):
             category=CATEGORY,
             description="Patches a model so that it draws the person: LoRA on every attention layer, and ID tokens "
             "that every cross-attention layer reads beside the text. Works with any sampler and next to other patches.",
-            search_aliases=["face id", "identity", "ipadapter", "ip adapter faceid", "portrait", "same person"],
+            search_aliases=[
+                "face id",
+                "identity",
+                "ipadapter",
+                "ip adapter faceid",
+                "portrait",
+                "same person",
+            ],
             inputs=[
-                io.Model.Input("model", tooltip="An SD1.5 or SDXL model. It is cloned; the input stays as it is."),
+                io.Model.Input(
+                    "model", tooltip="An SD1.5 or SDXL model. It is cloned; the input stays as it is."
+                ),
                 ConsistentIDType.Input("consistentid", tooltip="The adapter, from Load ConsistentID Model."),
                 IDEmbedType.Input("id_embed", tooltip="Whose face, from ID Embedding."),
                 io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
@@ -44,29 +53,41 @@ class ApplyConsistentID(io.ComfyNode):
                 FacePartsType.Input(
                     "face_parts",
                     optional=True,
-                    tooltip="The parsed photo. Connect the same parts as to Encode Facial Prompt: photo and parts then go "
-                    "through CLIP in one pass. A connected image takes the place of the parsed photo.",
+                    tooltip="The parsed photo. Connect the same parts as to Encode Facial Prompt: photo and parts "
+                    "then go through CLIP in one pass. A connected image takes the place of the parsed photo.",
                 ),
                 io.Float.Input(
                     "weight",
-                    default=1.0, min=-1.0, max=3.0, step=0.05,
+                    default=1.0,
+                    min=-1.0,
+                    max=3.0,
+                    step=0.05,
                     tooltip="Strength of the ID tokens. 1 is the original; 0 leaves only the LoRA.",
                 ),  # fmt: skip
                 io.Float.Input(
                     "lora_weight",
-                    default=1.0, min=-1.0, max=3.0, step=0.05,
+                    default=1.0,
+                    min=-1.0,
+                    max=3.0,
+                    step=0.05,
                     tooltip="Strength of the LoRA, merged into the model's weights. 1 is the original. "
                     "It was trained together with the ID tokens: lower both rather than one.",
                 ),  # fmt: skip
                 io.Float.Input(
                     "start_percent",
-                    default=0.0, min=0.0, max=1.0, step=0.01,
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
                     tooltip="Where in sampling the ID tokens begin to act. 0 is the original; "
                     "0.2 gives the prompt more say in the composition.",
                 ),  # fmt: skip
                 io.Float.Input(
                     "end_percent",
-                    default=1.0, min=0.0, max=1.0, step=0.01,
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
                     tooltip="Where in sampling the ID tokens stop acting. 1 is the original.",
                 ),  # fmt: skip
             ],

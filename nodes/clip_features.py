@@ -66,7 +66,6 @@ def check_is_vit_h(clip_vision) -> None:
     if found != VIT_H:
         raise ModelMismatchError(
             f"This CLIP vision model has hidden size {found['hidden_size']}, {found['num_hidden_layers']} layers and "
-            f"patch size {found['patch_size']}; ConsistentID needs ViT-H/14 (hidden size 1280, 32 layers, patch size 14). "
-            "Load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors (2.5 GB), the one IP-Adapter for SD1.5 uses."
+            f"patch size {found['patch_size']}; ConsistentID needs ViT-H/14 (hidden size 1280, 32 layers, "
+            "patch size 14). Load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors (2.5 GB), which IP-Adapter uses too."
         )
-

@@ -62,7 +62,9 @@ class EncodeFacialPrompt(io.ComfyNode):
             has_intermediate_output=True,
             hidden=[io.Hidden.unique_id],
             inputs=[
-                io.Clip.Input("clip", tooltip="The text encoder of the checkpoint. Clip skip and LoRAs on it work."),
+                io.Clip.Input(
+                    "clip", tooltip="The text encoder of the checkpoint. Clip skip and LoRAs on it work."
+                ),
                 io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
                 ConsistentIDType.Input("consistentid", tooltip="The adapter, from Load ConsistentID Model."),
                 FacePartsType.Input("face_parts", tooltip="The parts of the face, from Parse Face."),
@@ -71,7 +73,8 @@ class EncodeFacialPrompt(io.ComfyNode):
             outputs=[
                 io.Conditioning.Output("positive", tooltip="For the sampler's positive input."),
                 io.Conditioning.Output(
-                    "negative", tooltip="For the sampler's negative input: the negative prompt with 'no part' in the same rows."
+                    "negative",
+                    tooltip="For the sampler's negative input: the negative prompt with 'no part' in the same rows.",
                 ),
             ],
         )

@@ -32,7 +32,9 @@ def region_vectors(
     consistentid: ConsistentIDModel, clip_vision, face_parts: FaceParts
 ) -> dict[str, torch.Tensor]:
     """One vector (D,) per region that the parts show; of several photos the CLIP features are averaged."""
-    by_model = _vectors.setdefault(face_parts, WeakKeyDictionary()).setdefault(consistentid, WeakKeyDictionary())
+    by_model = _vectors.setdefault(face_parts, WeakKeyDictionary()).setdefault(
+        consistentid, WeakKeyDictionary()
+    )
     if clip_vision.model not in by_model:
         by_region: dict[str, list[torch.Tensor]] = {}
         regions = [part.region for photo in face_parts.photos for part in photo.parts]

@@ -86,7 +86,9 @@ def encode_facial_prompt(
     marked = clip.encode_from_tokens_scheduled(facial.tokens)
     text_tokens = plain_tokens(clip, assembled.text_only)
     # Usually the same tokens: the marked words differ from the plain ones by their rows only.
-    text = marked if same_tokens(text_tokens, facial.tokens) else clip.encode_from_tokens_scheduled(text_tokens)
+    text = (
+        marked if same_tokens(text_tokens, facial.tokens) else clip.encode_from_tokens_scheduled(text_tokens)
+    )
     fused = fuse(marked, facial, parts, consistentid, clip)
     negative = clip.encode_from_tokens_scheduled(plain_tokens(clip, negative_prompt))
     unweighted = FacialTokens({}, facial.positions, (1.0,) * len(regions))
@@ -110,7 +112,11 @@ def part_names(face_parts: FaceParts) -> tuple[str, ...]:
 
 
 def fuse(
-    conditioning: Conditioning, facial: FacialTokens, parts: list[torch.Tensor], consistentid: ConsistentIDModel, clip
+    conditioning: Conditioning,
+    facial: FacialTokens,
+    parts: list[torch.Tensor],
+    consistentid: ConsistentIDModel,
+    clip,
 ) -> Conditioning:
     """A copy of a conditioning with facial parts fused into its rows.
 
@@ -152,7 +158,9 @@ def switch(before: Conditioning, after: Conditioning, percent: float) -> Conditi
 
 
 def _with_range(conditioning: Conditioning, start: float, end: float) -> Conditioning:
-    return [[embeds, {**options, "start_percent": start, "end_percent": end}] for embeds, options in conditioning]
+    return [
+        [embeds, {**options, "start_percent": start, "end_percent": end}] for embeds, options in conditioning
+    ]
 
 
 def _pair(assembled: AssembledPrompt, facial: FacialTokens) -> tuple[str | None, ...]:
@@ -166,8 +174,8 @@ def _cut_notes(facial: FacialTokens) -> tuple[str, ...]:
     if not facial.cut:
         return ()
     return (
-        f"{facial.cut} facial words lie beyond the first {CONTEXT_LENGTH} tokens and carry no part, as in the original. "
-        "Shorten prompt or caption, or choose the clean mode.",
+        f"{facial.cut} facial words lie beyond the first {CONTEXT_LENGTH} tokens and carry no part, as in the "
+        "original. Shorten prompt or caption, or choose the clean mode.",
     )
 
 

@@ -1,6 +1,5 @@
 """Load ConsistentID Model."""
 
-
 from comfy_api.latest import io
 
 from ..consistentid_core.checkpoint import load_checkpoint
@@ -26,7 +25,11 @@ class LoadConsistentIDModel(io.ComfyNode):
                     "or a safetensors conversion. Pickled files are read without running code from them.",
                 )
             ],
-            outputs=[ConsistentIDType.Output("consistentid", tooltip="The adapter, for the other ConsistentID nodes.")],
+            outputs=[
+                ConsistentIDType.Output(
+                    "consistentid", tooltip="The adapter, for the other ConsistentID nodes."
+                )
+            ],
         )
 
     @classmethod

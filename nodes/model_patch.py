@@ -66,13 +66,22 @@ class IDAttentionPatch:
         model.add_wrapper_with_key(wrappers.APPLY_MODEL, KEY, self)
 
     def __call__(
-        self, executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options={}, **kwargs
+        self,
+        executor,
+        x,
+        t,
+        c_concat=None,
+        c_crossattn=None,
+        control=None,
+        transformer_options=None,
+        **kwargs,
     ):
+        transformer_options = transformer_options or {}
         roles: Roles | None = transformer_options.get(KEY)
         if roles is None:
             raise RuntimeError(
                 "A sampler called the model without going through ComfyUI's guider, so ConsistentID cannot know "
-                "which conditioning shows the person. Use a sampler node that samples through a guider (all core ones do)."
+                "which conditioning shows the person. Use a sampler node that goes through a guider, as core ones do."
             )
         pattern = roles.shows_identity(transformer_options["uuids"])
         dtype = executor.class_obj.get_dtype_inference()

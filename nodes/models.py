@@ -5,9 +5,9 @@ from weakref import WeakKeyDictionary
 import comfy.model_patcher
 import torch
 
-from ..consistentid_core.id_key_values import IDKeyValueProjection
 from ..consistentid_core.checkpoint import Checkpoint
 from ..consistentid_core.facial_encoder import FacialEncoder
+from ..consistentid_core.id_key_values import IDKeyValueProjection
 from ..consistentid_core.projection import IDProjection
 from . import clip_features
 from .managed import manage
@@ -31,7 +31,9 @@ class ConsistentIDModel:
         self.cross_attention_dim = checkpoint.cross_attention_dim
         #: All adapter tensors by checkpoint key; only ``*_lora`` keys are read after loading.
         self.adapters = checkpoint.adapters
-        self.facial_encoder = manage(FacialEncoder.builder(checkpoint.facial_encoder), checkpoint.facial_encoder)
+        self.facial_encoder = manage(
+            FacialEncoder.builder(checkpoint.facial_encoder), checkpoint.facial_encoder
+        )
         self.id_projection = manage(IDProjection.builder(checkpoint.id_projection), checkpoint.id_projection)
         key_values = IDKeyValueProjection.weights(checkpoint.adapters)
         self.key_value_projection = manage(IDKeyValueProjection.builder(key_values), key_values)

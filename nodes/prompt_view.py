@@ -68,4 +68,6 @@ def save_crops(face_parts: FaceParts) -> list[dict]:
     saved = ui.ImageSaveHelper.save_images(
         pictures, filename_prefix="ConsistentID_crop", folder_type=io.FolderType.temp, cls=None
     )
-    return [{"region": part.region, "name": part.name, **file} for part, file in zip(parts, saved, strict=True)]
+    return [
+        {"region": part.region, "name": part.name, **file} for part, file in zip(parts, saved, strict=True)
+    ]

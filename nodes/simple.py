@@ -26,13 +26,24 @@ class ConsistentIDSimple(io.ComfyNode):
             enable_expand=True,
             inputs=[
                 # Raw links: the inner nodes get the wires themselves, which keeps their results cached.
-                io.Model.Input("model", raw_link=True, tooltip="An SD1.5 or SDXL model; it is cloned, not changed."),
+                io.Model.Input(
+                    "model", raw_link=True, tooltip="An SD1.5 or SDXL model; it is cloned, not changed."
+                ),
                 io.Clip.Input("clip", raw_link=True, tooltip="The text encoder of the same checkpoint."),
-                io.ClipVision.Input("clip_vision", raw_link=True, tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
-                io.Image.Input("image", raw_link=True, tooltip="A photo of the person: face large, frontal and sharp."),
-                io.String.Input("prompt", multiline=True, dynamic_prompts=True, tooltip="What the picture shows."),
+                io.ClipVision.Input(
+                    "clip_vision", raw_link=True, tooltip="CLIP ViT-H/14, from Load CLIP Vision."
+                ),
+                io.Image.Input(
+                    "image", raw_link=True, tooltip="A photo of the person: face large, frontal and sharp."
+                ),
                 io.String.Input(
-                    "negative_prompt", multiline=True, dynamic_prompts=True, tooltip="What it should not show."
+                    "prompt", multiline=True, dynamic_prompts=True, tooltip="What the picture shows."
+                ),
+                io.String.Input(
+                    "negative_prompt",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="What it should not show.",
                 ),
                 io.Combo.Input(
                     "model_name",
@@ -46,12 +57,18 @@ class ConsistentIDSimple(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "weight",
-                    default=1.0, min=-1.0, max=3.0, step=0.05,
+                    default=1.0,
+                    min=-1.0,
+                    max=3.0,
+                    step=0.05,
                     tooltip="Strength of the identity. 1 is the original.",
                 ),  # fmt: skip
                 io.Float.Input(
                     "merge_percent",
-                    default=DEFAULT_MERGE_PERCENT, min=0.0, max=1.0, step=0.01,
+                    default=DEFAULT_MERGE_PERCENT,
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
                     tooltip="From where on in sampling the facial parts act. Earlier: more likeness, less freedom.",
                 ),  # fmt: skip
                 *(
@@ -68,12 +85,25 @@ class ConsistentIDSimple(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, clip, clip_vision, image, prompt, negative_prompt, model_name, face_parser, weight, merge_percent, **switches
-    ) -> io.NodeOutput:  # fmt: skip
+        cls,
+        model,
+        clip,
+        clip_vision,
+        image,
+        prompt: str,
+        negative_prompt: str,
+        model_name: str,
+        face_parser: str,
+        weight: float,
+        merge_percent: float,
+        **switches: bool,
+    ) -> io.NodeOutput:
         graph = GraphBuilder()
         consistentid = graph.node("ConsistentIDModelLoader", "consistentid", model_name=model_name).out(0)
         parser = graph.node("ConsistentIDFaceParserLoader", "parser", model_name=face_parser).out(0)
-        parts = graph.node("ConsistentIDFaceParser", "parts", face_parser=parser, image=image, **switches).out(0)
+        parts = graph.node(
+            "ConsistentIDFaceParser", "parts", face_parser=parser, image=image, **switches
+        ).out(0)
         id_embed = graph.node("ConsistentIDEmbedding", "id_embed", image=image).out(0)
         encoded = graph.node(
             "ConsistentIDFaceEncoder", "encoded",

@@ -6,32 +6,31 @@ other cases); the same tests must pass there, so they are driven by its manifest
 
 import json
 import os
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import load_file
-
 from golden import synthetic
+from safetensors.torch import load_file
 
 #: Manifests that describe the released files, not one golden set.
 REFERENCE = Path(__file__).parent / "golden"
 DIRECTORY = Path(os.environ.get("CONSISTENTID_GOLDEN_DIR") or REFERENCE)
 
 
-@lru_cache(maxsize=None)
+@cache
 def manifest(name: str):
     """``<name>.json`` of the golden set."""
     return json.loads((DIRECTORY / f"{name}.json").read_text("utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def tensors(name: str):
     """``<name>.safetensors`` of the golden set, key -> tensor."""
     return load_file(DIRECTORY / f"{name}.safetensors")
 
 
-@lru_cache(maxsize=None)
+@cache
 def reference(name: str):
     """A manifest of the released files: ``checkpoint_*`` or ``layers_*``."""
     return json.loads((REFERENCE / f"{name}.json").read_text("utf-8"))

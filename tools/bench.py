@@ -26,10 +26,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--size", type=int, default=256, help="side of the picture in pixels (default: %(default)s)")
+    parser.add_argument(
+        "--size", type=int, default=256, help="side of the picture in pixels (default: %(default)s)"
+    )
     parser.add_argument("--rounds", type=int, default=12, help="interleaved rounds (default: %(default)s)")
     options = parser.parse_args()
-    return prepare().run(["-m", "tools.measure", json.dumps({"size": options.size, "rounds": options.rounds})])
+    return prepare().run(
+        ["-m", "tools.measure", json.dumps({"size": options.size, "rounds": options.rounds})]
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,11 @@ def main() -> int:
 
     with torch.inference_mode():
         results = measure_steps(checkpoint, consistentid, job["size"], job["rounds"])
-    results |= {"import_seconds": import_seconds(host), "date": date.today().isoformat(), "torch": torch.__version__}
+    results |= {
+        "import_seconds": import_seconds(host),
+        "date": date.today().isoformat(),
+        "torch": torch.__version__,
+    }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     for name, value in results.items():
@@ -49,7 +53,7 @@ def start_host(host: str) -> None:
     import comfy.options
 
     comfy.options.enable_args_parsing()
-    import comfy.cli_args  # noqa: F401
+    import comfy.cli_args
 
     spec = importlib.util.spec_from_file_location(
         "consistentid_pack", paths.ROOT / "__init__.py", submodule_search_locations=[str(paths.ROOT)]

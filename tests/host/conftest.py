@@ -15,10 +15,10 @@ if not (HOST / "comfy").is_dir():
 
 sys.path.insert(0, str(HOST))
 _argv, sys.argv = sys.argv, ["main.py", "--cpu", "--disable-xformers", "--use-pytorch-cross-attention"]
-import comfy.options  # noqa: E402
+import comfy.options
 
 comfy.options.enable_args_parsing()
-import comfy.cli_args  # noqa: E402, F401  (parses sys.argv once, on import)
+import comfy.cli_args
 
 sys.argv = _argv
 

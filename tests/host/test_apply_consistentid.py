@@ -5,11 +5,11 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_api.latest import io
+from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_custom_sampler import Guider_DualCFG
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
-from comfy_api.torch_helpers import set_torch_compile_wrapper
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
@@ -54,11 +54,12 @@ def photo(seed=0):
 
 @pytest.fixture
 def apply(consistentid, vision):
-    """Run the node: apply(model, weight=..., ...) -> patched model."""
+    """Run the node: apply(model, weight=...) -> patched model."""
 
     def run(model, *, seed=0, weight=1.0, lora_weight=1.0, start_percent=0.0, end_percent=1.0):
         return ApplyConsistentID.execute(
-            model, consistentid, person(seed), vision, weight, lora_weight, start_percent, end_percent, image=photo(seed)
+            model, consistentid, person(seed), vision, weight, lora_weight, start_percent, end_percent,
+            image=photo(seed),
         ).args[0]  # fmt: skip
 
     return run
@@ -85,7 +86,9 @@ def sample(model, positive=POSITIVE, negative=NEGATIVE, *, cfg=5.0, batch=1, sig
         guider = comfy.samplers.CFGGuider(model)
         guider.set_conds(conditioning(positive), conditioning(negative))
         guider.set_cfg(cfg)
-    return guider.sample(noise, torch.zeros_like(noise), comfy.samplers.ksampler("euler"), sigmas, disable_pbar=True)
+    return guider.sample(
+        noise, torch.zeros_like(noise), comfy.samplers.ksampler("euler"), sigmas, disable_pbar=True
+    )
 
 
 def conditioning(value, **options):
@@ -183,9 +186,13 @@ def test_the_lora_is_merged_exactly(unet, apply, consistentid):
     for layer in layers:
         for name, target in (("to_q", "to_q"), ("to_k", "to_k"), ("to_v", "to_v"), ("to_out", "to_out.0")):
             key = f"diffusion_model.{layer.weight_prefix}.{target}.weight"
-            up, down = (consistentid.adapters[f"{layer.index}.{name}_lora.{part}.weight"] for part in ("up", "down"))
+            up, down = (
+                consistentid.adapters[f"{layer.index}.{name}_lora.{part}.weight"] for part in ("up", "down")
+            )
             base = unet.model.state_dict()[key]
-            torch.testing.assert_close(patched.patch_weight_to_device(key, return_weight=True), base + 0.6 * up @ down)
+            torch.testing.assert_close(
+                patched.patch_weight_to_device(key, return_weight=True), base + 0.6 * up @ down
+            )
 
 
 def test_outside_its_range_the_identity_is_silent(unet, apply):
@@ -266,14 +273,24 @@ def test_an_area_conditioning_copied_into_the_negative_shows_nobody(unet, apply,
 def test_masked_conditionings_all_show_the_person(unet, apply, consistentid, vision):
     left = torch.zeros(1, 16, 16)
     left[:, :, :8] = 1
-    positive = [[POSITIVE, {"mask": left, "mask_strength": 1.0}], [MIDDLE, {"mask": 1 - left, "mask_strength": 1.0}]]
+    positive = [
+        [POSITIVE, {"mask": left, "mask_strength": 1.0}],
+        [MIDDLE, {"mask": 1 - left, "mask_strength": 1.0}],
+    ]
     by_hand = ByHand(unet, consistentid, vision, pattern=[False, True, True]).model
-    assert relative(sample(apply(unet, lora_weight=0.0), positive=positive), sample(by_hand, positive=positive)) < 1e-5
+    assert (
+        relative(sample(apply(unet, lora_weight=0.0), positive=positive), sample(by_hand, positive=positive))
+        < 1e-5
+    )
 
 
 def test_a_sampler_that_bypasses_the_guider_gets_a_clear_error(unet, apply):
     patched = apply(unet)
-    options = {"wrappers": {k: dict(v) for k, v in patched.wrappers.items()}, "uuids": [], "sigmas": torch.ones(1)}
+    options = {
+        "wrappers": {k: dict(v) for k, v in patched.wrappers.items()},
+        "uuids": [],
+        "sigmas": torch.ones(1),
+    }
     with pytest.raises(RuntimeError, match="guider"):
         patched.model.apply_model(NOISE, torch.ones(1), c_crossattn=POSITIVE, transformer_options=options)
 
@@ -352,7 +369,9 @@ def test_the_compile_node_compiles_our_structure_once_and_right(unet, apply):
 
     def compiled(model):
         model = model.clone()
-        set_torch_compile_wrapper(model, backend=backend, options={"guard_filter_fn": skip_torch_compile_dict})
+        set_torch_compile_wrapper(
+            model, backend=backend, options={"guard_filter_fn": skip_torch_compile_dict}
+        )
         return model
 
     torch._dynamo.reset()
@@ -365,11 +384,14 @@ def test_the_compile_node_compiles_our_structure_once_and_right(unet, apply):
 # --- refusals ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model_family, adapter_family, words", [("sdxl", "sd15", "SDXL.*SD1.5"), ("sd15", "sdxl", "SD1.5.*SDXL")])
+@pytest.mark.parametrize(
+    "model_family, adapter_family, words", [("sdxl", "sd15", "SDXL.*SD1.5"), ("sd15", "sdxl", "SD1.5.*SDXL")]
+)
 def test_families_do_not_mix(model_family, adapter_family, words, vision):
     with pytest.raises(ModelMismatchError, match=words):
         ApplyConsistentID.execute(
-            small_unet(model_family), consistentid_model(adapter_family), person(), vision, 1.0, 1.0, 0.0, 1.0, image=photo()
+            small_unet(model_family), consistentid_model(adapter_family), person(), vision, 1.0, 1.0, 0.0, 1.0,
+            image=photo(),
         )  # fmt: skip
 
 
@@ -377,7 +399,9 @@ def test_an_adapter_of_other_widths_is_refused_layer_by_layer(unet, consistentid
     adapters = dict(consistentid.adapters)
     adapters["3.to_k_lora.up.weight"] = torch.zeros(48, 128)
     consistentid_of_other_widths = type("Other", (), {**vars(consistentid), "adapters": adapters})
-    with pytest.raises(ModelMismatchError, match=r"layer 3 \(input_blocks.2.1.transformer_blocks.0.attn2.to_k\)"):
+    with pytest.raises(
+        ModelMismatchError, match=r"layer 3 \(input_blocks.2.1.transformer_blocks.0.attn2.to_k\)"
+    ):
         apply_module.fitting_layers(unet, consistentid_of_other_widths)
 
 
@@ -399,7 +423,9 @@ def test_another_clip_vision_is_named(unet, consistentid):
 def test_clip_sees_a_new_photo_once_and_the_zero_image_once(unet, consistentid):
     fresh = clip_vision()
     for seed in (1, 1, 2):
-        ApplyConsistentID.execute(unet, consistentid, person(seed), fresh, 1.0, 1.0, 0.0, 1.0, image=photo(seed))
+        ApplyConsistentID.execute(
+            unet, consistentid, person(seed), fresh, 1.0, 1.0, 0.0, 1.0, image=photo(seed)
+        )
     assert fresh.model.passes == [1, 1, 1]
 
 

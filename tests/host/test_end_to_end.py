@@ -6,8 +6,8 @@ import pytest
 import torch
 from consistentid_pack.consistentid_core.face_parts import FaceParts, FacePhoto, find_parts
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
-from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.facial_features import photo_features
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
@@ -18,7 +18,8 @@ CASES = [(family, case) for family in ("sd15", "sdxl") for case in manifest(f"e2
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda param: f"{param[0]}-{param[1]['name']}")
 def run(request):
-    return Run(*request.param)
+    with torch.inference_mode():
+        return Run(*request.param)
 
 
 class Run:
@@ -87,8 +88,7 @@ def entry(conditioning, branch):
 
 
 def test_final_latents_equal_the_original(run):
-    with torch.inference_mode():
-        latents = run.sample()
+    latents = run.sample()
     golden = run.golden["final_latents"]
     assert ((latents - golden).abs().max() / golden.abs().max()).item() < 1e-3
 
@@ -101,12 +101,9 @@ def test_prompt_embeddings_equal_the_original(run):
 
 
 def test_id_tokens_equal_the_original(run):
-    with torch.inference_mode():
-        tokens = run.consistentid.id_projection.loaded()(
-            run.embedding().vector,
-            photo_features(run.vision, run.face_parts),
-            shortcut=run.family == "sdxl",
-        )
+    tokens = run.consistentid.id_projection.loaded()(
+        run.embedding().vector, photo_features(run.vision, run.face_parts), shortcut=run.family == "sdxl"
+    )
     torch.testing.assert_close(tokens[0], run.golden["text"][77:], rtol=0, atol=2e-5)
 
 
@@ -123,8 +120,8 @@ def test_clip_sees_photo_and_crops_in_one_pass_and_the_zero_image_once(run):
 
 def test_a_changed_prompt_needs_no_clip_pass(run):
     passes = list(run.vision.model.passes)
-    with torch.inference_mode():
-        EncodeFacialPrompt.execute(
-            run.clip, run.vision, run.consistentid, run.face_parts, "another prompt", "", DEFAULT_CAPTIONS[run.family], "original", 0.6
-        )  # fmt: skip
+    EncodeFacialPrompt.execute(
+        run.clip, run.vision, run.consistentid, run.face_parts, "another prompt", "",
+        DEFAULT_CAPTIONS[run.family], "original", 0.6,
+    )  # fmt: skip
     assert run.vision.model.passes == passes

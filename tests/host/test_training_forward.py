@@ -6,7 +6,11 @@ The original reads its maps from self attention (SPEC 7.1); the test captures th
 import comfy.model_management
 import pytest
 import torch
-from consistentid_pack.consistentid_core.training.losses import facial_token_indices, localisation_loss, noise_loss
+from consistentid_pack.consistentid_core.training.losses import (
+    facial_token_indices,
+    localisation_loss,
+    noise_loss,
+)
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
 from consistentid_pack.nodes import apply as apply_module
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
@@ -40,7 +44,9 @@ def forward():
     )
     keys_values = [
         apply_module.by_block(consistentid.keys_values(face, clip[None]), layers)
-        for face, clip in zip(normal("train.id", (2, 1, 512)), normal("train.clip", (2, 257, 1280)), strict=True)
+        for face, clip in zip(
+            normal("train.id", (2, 1, 512)), normal("train.clip", (2, 257, 1280)), strict=True
+        )
     ]
     noisy = normal("train.noisy", (2, 4, 64, 64))
     patch = IDAttentionPatch(*keys_values, weight=1.0, sigma_start=1e9, sigma_end=0.0, always=True)
@@ -65,7 +71,9 @@ def capture_self_attention(options, layers):
 
         return attend
 
-    blocks = {layer.processor.removesuffix(".processor"): layer.block for layer in layers if not layer.is_cross}
+    blocks = {
+        layer.processor.removesuffix(".processor"): layer.block for layer in layers if not layer.is_cross
+    }
     options["patches_replace"]["attn1"] = {blocks[name]: keeping(name) for name in GOLDEN["captured_layers"]}
     return maps
 
@@ -107,4 +115,6 @@ def test_the_localisation_loss_equals_the_original(step):
 
 def test_every_self_attention_layer_is_known_by_its_diffusers_name():
     layers = attention_layers(manifest("unet_small_sd15")["comfy_unet_config"])
-    assert {name + ".processor" for name in GOLDEN["captured_layers"]} <= {layer.processor for layer in layers}
+    assert {name + ".processor" for name in GOLDEN["captured_layers"]} <= {
+        layer.processor for layer in layers
+    }
