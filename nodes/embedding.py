@@ -1,7 +1,7 @@
 """ID Embedding (InsightFace)."""
 
 import folder_paths
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..consistentid_core.face_analysis import AUTO, PROVIDERS, load_face_analyser
 from ..consistentid_core.face_boxes import draw_faces
@@ -15,6 +15,7 @@ from ..consistentid_core.id_embedding import (
     embed_person,
 )
 from . import folders
+from .face_previews import faces_ui
 from .pictures import to_image, to_pictures
 from .types import CATEGORY, IDEmbedType
 
@@ -123,7 +124,7 @@ class EmbedFace(io.ComfyNode):
                 for photo, in_photo in zip(photos, found, strict=True)
             ]
         )
-        return io.NodeOutput(embedding, preview, ui=ui.PreviewImage(preview, cls=cls))
+        return io.NodeOutput(embedding, preview, ui=faces_ui(photos, found))
 
 
 NODES = [EmbedFace]

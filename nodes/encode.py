@@ -60,7 +60,6 @@ class EncodeFacialPrompt(io.ComfyNode):
             "Use both outputs: the negative belongs to the positive.",
             search_aliases=["face encoder", "facial encoder", "clip text encode", "identity prompt"],
             has_intermediate_output=True,
-            hidden=[io.Hidden.unique_id],
             inputs=[
                 io.Clip.Input(
                     "clip", tooltip="The text encoder of the checkpoint. Clip skip and LoRAs on it work."
@@ -96,7 +95,7 @@ class EncodeFacialPrompt(io.ComfyNode):
             clip, clip_vision, consistentid, face_parts,
             prompt=prompt, negative_prompt=negative_prompt, caption=caption, mode=mode, merge_percent=merge_percent,
         )  # fmt: skip
-        return io.NodeOutput(encoded.positive, encoded.negative, ui=describe(encoded, face_parts, cls))
+        return io.NodeOutput(encoded.positive, encoded.negative, ui=describe(encoded, face_parts))
 
 
 NODES = [EncodeFacialPrompt]

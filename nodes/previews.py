@@ -4,13 +4,9 @@ The list travels as ``ui`` result under :data:`UI_KEY`; a widget can colour the 
 them without asking the server again.
 """
 
-import io
-import os
 from collections.abc import Collection, Sequence
-from hashlib import blake2b
 from typing import Any
 
-import folder_paths
 import numpy as np
 from PIL import Image
 
@@ -18,20 +14,17 @@ from ..consistentid_core.crops import fit_mask
 from ..consistentid_core.face_parts import FacePart, FacePhoto, choose_parts
 from ..consistentid_core.overlay import draw_overlay
 from ..consistentid_core.regions import REGIONS, Region
+from . import temp_pictures
 
 UI_KEY = "consistentid_parts"
 
 #: Of a larger batch only the first photos are shown; each entry says how many there are.
 MAX_PHOTOS = 8
-MAX_SIDE = 768
+MAX_SIDE = temp_pictures.MAX_SIDE
 
-#: What one picture and one mask may take, so that a photo with its five masks stays below 300 kB.
-_MAX_PICTURE_BYTES = 110_000
+#: What one mask may take, so that a photo with its five masks stays below 300 kB.
 _MAX_MASK_BYTES = 14_000
-_JPEG_QUALITIES = (88, 75, 60, 45, 30, 15, 5)
-_MASK_SIDES = (768, 384, 192, 96)
-
-_SUBFOLDER = "consistentid"
+_MASK_SIDES = (MAX_SIDE, 384, 192, 96)
 
 
 def parts_ui(photos: Sequence[FacePhoto], enabled: Collection[str]) -> dict[str, list[dict[str, Any]]]:
@@ -49,15 +42,17 @@ def parts_ui(photos: Sequence[FacePhoto], enabled: Collection[str]) -> dict[str,
 
 def _entry(photo: FacePhoto, enabled: Collection[str], index: int, total: int) -> dict[str, Any]:
     height, width = photo.image.shape[:2]
-    small = _shrunk(photo.image)
+    small = temp_pictures.shrunk(photo.image)
     found = {part.region: part for part in photo.parts}
     return {
         "index": index,
         "total": total,
         "width": width,
         "height": height,
-        "photo": _save(_jpeg(small), ".jpg"),
-        "overlay": _save(_jpeg(draw_overlay(small, choose_parts(photo.parts, enabled))), ".jpg"),
+        "photo": temp_pictures.save(temp_pictures.jpeg(small), ".jpg"),
+        "overlay": temp_pictures.save(
+            temp_pictures.jpeg(draw_overlay(small, choose_parts(photo.parts, enabled))), ".jpg"
+        ),
         "parts": [_part(region, found.get(region.name), region.name in enabled, small) for region in REGIONS],
     }
 
@@ -71,28 +66,8 @@ def _part(region: Region, part: FacePart | None, is_enabled: bool, picture: np.n
         "enabled": is_enabled,
         "present": part is not None,
         "area": round(part.area, 6) if part else 0.0,
-        "mask": _save(_mask_png(part.mask, picture), ".png") if part else None,
+        "mask": temp_pictures.save(_mask_png(part.mask, picture), ".png") if part else None,
     }
-
-
-def _shrunk(image: np.ndarray) -> np.ndarray:
-    """The picture with its longer side at most MAX_SIDE."""
-    height, width = image.shape[:2]
-    factor = MAX_SIDE / max(height, width)
-    if factor >= 1:
-        return image
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
-
-
-def _jpeg(picture: np.ndarray) -> bytes:
-    """As good as the limit allows."""
-    data = b""
-    for quality in _JPEG_QUALITIES:
-        data = _encoded(Image.fromarray(picture), "JPEG", quality=quality, optimize=True)
-        if len(data) <= _MAX_PICTURE_BYTES:
-            break
-    return data
 
 
 def _mask_png(mask: np.ndarray, picture: np.ndarray) -> bytes:
@@ -101,25 +76,7 @@ def _mask_png(mask: np.ndarray, picture: np.ndarray) -> bytes:
     data = b""
     for side in _MASK_SIDES:
         fitted.thumbnail((side, side))
-        data = _encoded(fitted, "PNG", optimize=True)
+        data = temp_pictures.encoded(fitted, "PNG", optimize=True)
         if len(data) <= _MAX_MASK_BYTES:
             break
     return data
-
-
-def _encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
-def _save(data: bytes, suffix: str) -> dict[str, str]:
-    """Write a file named after its content, so that it is stored once and no browser shows a stale one."""
-    name = f"parts_{blake2b(data, digest_size=12).hexdigest()}{suffix}"
-    folder = os.path.join(folder_paths.get_temp_directory(), _SUBFOLDER)
-    os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, name)
-    if not os.path.exists(path):
-        with open(path, "wb") as file:
-            file.write(data)
-    return {"filename": name, "subfolder": _SUBFOLDER, "type": "temp"}

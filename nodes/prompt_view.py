@@ -1,37 +1,73 @@
 """What Encode Facial Prompt shows of its work: the final text with its facial words, and the crops."""
 
+import re
+
 import torch
 from comfy_api.latest import io, ui
-from server import PromptServer
 
 from ..consistentid_core.clip_pixels import CLIP_MEAN, CLIP_STD
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.markers import MARKER
+from ..consistentid_core.regions import region_named
 from .facial_features import crop_pixels
 from .facial_prompt import FacialPrompt
 
+#: What comes before the last word, the word without an opening bracket, the space behind it.
+_LAST_WORD = re.compile(r"(.*?)([^\s(]+)(\s*)", re.DOTALL)
 
-def describe(encoded: FacialPrompt, face_parts: FaceParts, node: type[io.ComfyNode]) -> dict:
-    """The ``ui`` result of the node; also sent to the running interface as a line of text.
 
-    ``consistentid_prompt``: the final text with its words: word, region of the fused crop, row.
-    ``consistentid_crops``: the crops as CLIP sees them, as temporary files.
+def describe(encoded: FacialPrompt, face_parts: FaceParts) -> dict:
+    """The ``ui`` result of the node.
+
+    ``consistentid_prompt``: the final text, whole, in pieces (see :func:`prompt_pieces`) and with brackets; its
+    words: word, region of the fused crop, row; and notes for the user.
+    ``consistentid_crops``: the crops as CLIP sees them, as temporary files, with label and colour of their region.
     """
-    words = marked_words(encoded)
-    server = getattr(PromptServer, "instance", None)
-    if server is not None and node.hidden is not None:
-        server.send_progress_text(as_text(encoded), node.hidden.unique_id)
     return {
         "consistentid_prompt": [
             {
-                "text": encoded.assembled.text.replace(f" {MARKER}", "").replace(MARKER, ""),
+                "text": plain_text(encoded),
+                "pieces": prompt_pieces(encoded),
                 "marked_text": as_text(encoded),
-                "words": words,
+                "words": marked_words(encoded),
                 "notes": list(encoded.notes),
             }
         ],
         "consistentid_crops": save_crops(face_parts),
     }
+
+
+def plain_text(encoded: FacialPrompt) -> str:
+    """The prompt without markers."""
+    return encoded.assembled.text.replace(f" {MARKER}", "").replace(MARKER, "")
+
+
+def prompt_pieces(encoded: FacialPrompt) -> list[dict[str, str]]:
+    """The plain text cut into pieces, for an interface to colour.
+
+    A word that carries a part is a piece of its own: ``text``, and of the fused crop ``region``, ``label`` and
+    ``colour`` (``#rrggbb``). The other pieces have their ``text`` alone.
+    """
+    *marked, rest = encoded.assembled.text.split(MARKER)
+    regions = iter(encoded.regions)
+    pieces: list[dict[str, str]] = []
+    for passage in marked:
+        # The space before a marker belongs to it; markers in a row share the word before the first of them.
+        match = _LAST_WORD.fullmatch(passage.removesuffix(" "))
+        region = next(regions, None) if match else None
+        if match is None or region is None:
+            pieces.append({"text": passage.removesuffix(" ")})
+            continue
+        before, word, after = match.groups()
+        pieces += [{"text": before}, {"text": word, **_appearance(region)}, {"text": after}]
+    pieces.append({"text": rest})
+    return [piece for piece in pieces if piece["text"]]
+
+
+def _appearance(region: str) -> dict[str, str]:
+    """How an interface names and colours a region."""
+    found = region_named(region)
+    return {"region": region, "label": found.label, "colour": "#{:02x}{:02x}{:02x}".format(*found.colour)}
 
 
 def marked_words(encoded: FacialPrompt) -> list[dict]:
@@ -69,5 +105,6 @@ def save_crops(face_parts: FaceParts) -> list[dict]:
         pictures, filename_prefix="ConsistentID_crop", folder_type=io.FolderType.temp, cls=None
     )
     return [
-        {"region": part.region, "name": part.name, **file} for part, file in zip(parts, saved, strict=True)
+        {"name": part.name, **_appearance(part.region), **file}
+        for part, file in zip(parts, saved, strict=True)
     ]

@@ -11,7 +11,9 @@ from consistentid_pack.consistentid_core.errors import MissingDependencyError, M
 from consistentid_pack.consistentid_core.id_embedding import RGB, ZERO_VECTOR
 from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.embedding import EmbedFace
+from consistentid_pack.nodes.face_previews import UI_KEY
 from drawn_faces import draw
+from PIL import Image
 
 from tools.standins import insightface as standin
 
@@ -104,11 +106,26 @@ def test_the_original_s_channel_order_is_an_option():
     assert not torch.allclose(vector(image=pictures, channel_order=RGB), vector(image=pictures), atol=1e-3)
 
 
-def test_the_preview_is_shown_on_the_node(tmp_path):
-    output = EmbedFace.execute(image=image(TWO_FACES))
-    (shown,) = output.ui.as_dict()["images"]
-    assert (tmp_path / shown["filename"]).is_file()
-    assert not torch.equal(output.args[1], image(TWO_FACES))
+def test_the_faces_arrive_with_their_boxes_and_the_chosen_one():
+    (entry,) = EmbedFace.execute(image=image(TWO_FACES), order="left_to_right", face_index=1).ui[UI_KEY]
+    assert entry["chosen"] == 1
+    assert len(entry["faces"]) == 2
+    first, second = (face["box"] for face in entry["faces"])
+    assert first[0] < second[0]
+    for left, top, right, bottom in (first, second):
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+
+
+def test_the_photo_of_the_faces_is_shown_small_and_without_boxes(tmp_path):
+    height, width = TWO_FACES.shape[:2]
+    enlarged = np.asarray(Image.fromarray(TWO_FACES).resize((3 * width, 3 * height)))
+    (entry,) = EmbedFace.execute(image=image(enlarged)).ui[UI_KEY]
+    path = tmp_path / entry["photo"]["subfolder"] / entry["photo"]["filename"]
+    assert path.stat().st_size < 300_000
+    shown = np.asarray(Image.open(path).resize((width, height)), np.float32)
+    assert (entry["width"], entry["height"]) == (3 * width, 3 * height)
+    assert np.abs(shown - TWO_FACES).mean() < 6
 
 
 def test_missing_models_name_comfyui_s_folder(monkeypatch, tmp_path):

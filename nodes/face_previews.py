@@ -1,0 +1,52 @@
+"""What the interface shows of the faces found in photos: small pictures and where the faces are.
+
+The list travels as ``ui`` result under :data:`UI_KEY`; a widget can number the faces and choose one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..consistentid_core.id_embedding import PhotoFaces
+from . import temp_pictures
+
+UI_KEY = "consistentid_faces"
+
+#: Of a larger batch only the first photos are shown; each entry says how many there are.
+MAX_PHOTOS = 8
+
+
+def faces_ui(photos: Sequence[np.ndarray], found: Sequence[PhotoFaces]) -> dict[str, list[dict[str, Any]]]:
+    """Write the previews of photos; returns the ``ui`` part of a node's result.
+
+    photos: uint8 RGB (H, W, 3).  found: the faces in each.
+    One entry per photo shown: ``index`` and ``total`` (its place in the batch), ``width`` and ``height`` of the
+    photo, ``photo`` (a file for ``/view``), ``chosen`` (number of the face that was taken, or None), and
+    ``faces``, numbered from 0 as listed: ``box`` (left, top, right, bottom, as shares of the photo) and ``score``.
+    """
+    shown = zip(photos[:MAX_PHOTOS], found[:MAX_PHOTOS], strict=True)
+    return {UI_KEY: [_entry(photo, faces, index, len(photos)) for index, (photo, faces) in enumerate(shown)]}
+
+
+def _entry(photo: np.ndarray, found: PhotoFaces, index: int, total: int) -> dict[str, Any]:
+    height, width = photo.shape[:2]
+    small = temp_pictures.shrunk(photo)
+    return {
+        "index": index,
+        "total": total,
+        "width": width,
+        "height": height,
+        "photo": temp_pictures.save(temp_pictures.jpeg(small), ".jpg"),
+        "chosen": found.chosen,
+        "faces": [
+            {"box": _shares(face.box, width, height), "score": round(float(face.score), 3)}
+            for face in found.faces
+        ],
+    }
+
+
+def _shares(box: Sequence[float], width: int, height: int) -> list[float]:
+    """A box as shares of the photo, cut where the photo ends."""
+    sides = zip(box, (width, height, width, height), strict=True)
+    return [round(min(max(float(value) / side, 0.0), 1.0), 5) for value, side in sides]
