@@ -109,7 +109,10 @@ def _read(path: Path) -> Mapping[str, Any]:
             "with the source's and download it again."
         ) from error
     if not isinstance(content, Mapping):
-        raise CheckpointError(f"'{path.name}' holds a {type(content).__name__} instead of named weights.")
+        raise CheckpointError(
+            f"'{path.name}' holds a {type(content).__name__} instead of named weights. "
+            "Choose the face parser's own file, 'face_parsing.pth' (53 MB)."
+        )
     return content
 
 

@@ -6,6 +6,7 @@ A real one names what is special about a face.
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,8 @@ def load_captioner(folder: str | Path, dtype: torch.dtype) -> Captioner:
         from transformers import AutoProcessor, LlavaForConditionalGeneration
     except ImportError as error:
         raise MissingDependencyError(
-            f"Describing faces needs the package transformers (4.50 or newer): {error}."
+            f"Describing faces needs the package transformers (4.50 or newer): {error}. "
+            f'Install it into the Python that runs this: "{sys.executable}" -m pip install -U transformers'
         ) from error
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)

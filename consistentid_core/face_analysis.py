@@ -253,11 +253,14 @@ def _open(path: Path, provider: str) -> Any:
                 "Download it again."
             ) from error
         _open(path, CPU)  # raises if the file is to blame
-        raise MissingDependencyError(f"onnxruntime cannot use {provider}: {error}.") from error
+        raise MissingDependencyError(
+            f"onnxruntime cannot use {provider}: {error}. Repair what it names, or choose the provider {CPU}."
+        ) from error
     if session.get_providers()[0] != wanted[0]:
         raise MissingDependencyError(
             f"onnxruntime offers {provider} but could not start it and fell back to "
-            f"{', '.join(session.get_providers())}. Its log above says which library is missing."
+            f"{', '.join(session.get_providers())}. Its log above says which library is missing: "
+            f"install that, or choose the provider {CPU}."
         )
     return session
 

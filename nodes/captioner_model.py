@@ -1,6 +1,7 @@
 """LLaVA under ComfyUI's memory manager: what travels over a FACE_CAPTIONER socket."""
 
 import logging
+import sys
 from pathlib import Path
 
 import comfy.model_management
@@ -108,7 +109,10 @@ def find_hub_model(hub_id: str, *, allow_download: bool) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise MissingDependencyError(f"A hub id needs the package huggingface_hub: {error}.") from error
+        raise MissingDependencyError(
+            f"A hub id needs the package huggingface_hub: {error}. "
+            f'Install it into the Python that runs this: "{sys.executable}" -m pip install huggingface_hub'
+        ) from error
     try:
         folder = snapshot_download(
             hub_id, allow_patterns=list(_HUB_FILES), local_files_only=not allow_download

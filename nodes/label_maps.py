@@ -56,9 +56,14 @@ def _batch(mask: torch.Tensor, what: str) -> torch.Tensor:
     if mask.ndim == 2:
         mask = mask[None]
     if mask.ndim != 3 or 0 in mask.shape:
-        raise ValueError(f"Expected a {what} of shape (batch, height, width); found {tuple(mask.shape)}.")
+        raise ValueError(
+            f"Expected a {what} of shape (batch, height, width); found {tuple(mask.shape)}. "
+            "Check the node it comes from."
+        )
     if not torch.isfinite(mask).all():
-        raise ValueError(f"The {what} contains values that are not numbers (NaN).")
+        raise ValueError(
+            f"The {what} contains values that are not numbers (NaN). Check the node it comes from."
+        )
     return mask
 
 

@@ -16,7 +16,7 @@ class LoadConsistentIDModel(io.ComfyNode):
             display_name="Load ConsistentID Model",
             category=CATEGORY,
             description="Loads the ConsistentID weights. SD1.5 and SDXL files are told apart by their content.",
-            search_aliases=["face id", "identity adapter", "consistent id"],
+            search_aliases=["face id", "identity", "ipadapter", "consistent id"],
             inputs=[
                 io.Combo.Input(
                     "model_name",
