@@ -29,7 +29,7 @@ class EmbedFace(io.ComfyNode):
             category=CATEGORY,
             description="Recognises the person in one or more photos with InsightFace's buffalo_l, whose "
             "models are for non-commercial research only. Needs the packages insightface and onnxruntime.",
-            search_aliases=["insightface", "arcface", "face embedding", "faceid"],
+            search_aliases=["face id", "faceid", "identity", "insightface", "arcface", "face embedding"],
             has_intermediate_output=True,
             inputs=[
                 io.Image.Input(
