@@ -35,6 +35,6 @@ def run_command(main: Callable[[], int]) -> None:
         print(f"Failed: {error}", file=sys.stderr, flush=True)
         code = 1
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr, flush=True)
+        print("\nStopped.", file=sys.stderr, flush=True)
         code = 130
     sys.exit(code)

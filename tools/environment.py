@@ -45,8 +45,7 @@ class Environment:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.wait()  # the terminal told the child too; let it stop what it started
-            raise
+            return process.wait()  # the terminal told the child too; let it stop what it started
         except SystemExit:
             process.terminate()
             process.wait()

@@ -26,16 +26,21 @@ def write(
     channel_mult: the widths of the base model it is meant for, as in ``sd15.write``.
     The released shapes take 351 MiB (SD1.5) and 1657 MiB (SDXL).
     """
-    groups = {
+    path = Path(path)
+    unfinished = part_path(path)
+    plans = plan(family, channel_mult or family.channel_mult)
+    torch.save({group: dict(tensors.draw(seed)) for group, tensors in plans.items()}, unfinished)
+    os.replace(unfinished, path)
+
+
+def plan(family: Family, channel_mult: tuple[int, ...]) -> dict[str, Plan]:
+    """The tensors of the three groups of a released file."""
+    return {
         "FacialEncoder": _facial_encoder(family.context_dim),
         # The released loaders disagree about the name of this group.
         "image_proj_model" if family is SDXL else "image_proj": _id_projection(family.context_dim),
-        "adapter_modules": _adapters(family, channel_mult or family.channel_mult),
+        "adapter_modules": _adapters(family, channel_mult),
     }
-    path = Path(path)
-    unfinished = part_path(path)
-    torch.save({group: dict(plan.draw(seed)) for group, plan in groups.items()}, unfinished)
-    os.replace(unfinished, path)
 
 
 def _facial_encoder(context_dim: int) -> Plan:
