@@ -43,7 +43,15 @@ def test_pip_s_own_error_is_told_without_addresses_and_with_the_log(tmp_path):
     with pytest.raises(CommandError, match="pip install: .*does-not-exist.*details: ") as caught:
         pip.run_pip(
             sys.executable,
-            ["install", "--no-index", "--find-links", "https://localhost:1/x", "does-not-exist==1"],
+            [
+                "install",
+                "--retries",
+                "0",
+                "--no-index",
+                "--find-links",
+                "https://localhost:1/",
+                "does-not-exist",
+            ],
             log=log,
             watch=tmp_path,
         )
