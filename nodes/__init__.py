@@ -2,12 +2,12 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import apply, captioner, embedding, encode, face_parser, folders, model, simple
+from . import apply, captioner, embedding, encode, face_parser, folders, identity, model, simple
 
 #: In the order of the node menu: loaders, the photo, the prompt, the model.
 NODES: list[type[io.ComfyNode]] = [
     node
-    for topic in (model, face_parser, captioner, embedding, encode, apply, simple)
+    for topic in (model, face_parser, captioner, embedding, encode, apply, identity, simple)
     for node in topic.NODES
 ]
 

@@ -7,28 +7,40 @@ no trace. All layers are always replaced and only tensors change between calls: 
 compile node bakes in the structure of the options (HOST 1.9).
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import comfy.ldm.modules.attention as host_attention
 import comfy.patcher_extension
 import torch
 
-from .roles import KEY, Roles, record_roles
+from ..consistentid_core.errors import ModelMismatchError
+from .models import FAMILY_NAMES, KeysValues
+from .roles import DEFAULT, KEY, Identity, Roles, Shown, record_roles
+from .spatial_mask import batch_mask, to_positions
 
 #: ("input", 1, 0): side, block number, transformer index, as the host calls a block.
 Block = tuple[str, int, int]
-BlockKeysValues = Mapping[Block, tuple[torch.Tensor, torch.Tensor]]
+
+#: More people than this would each get too little of the picture; a chain that long is a mistake.
+MAX_PEOPLE = 8
 
 
 class IDAttention:
     """Attention replacement of one block: what was there before, plus attention to the ID tokens."""
 
-    def __init__(self, previous: Callable | None, keys: torch.Tensor, values: torch.Tensor):
-        """keys, values: (batch, tokens, width) in the dtype and on the device of the queries."""
+    def __init__(
+        self, previous: Callable | None, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None
+    ):
+        """keys, values: (batch, tokens, width) in the dtype and on the device of the queries.
+
+        mask: (batch, 1, h, w) in latent size, where the ID tokens act; None for everywhere.
+        """
         self.previous = previous
         self.keys = keys
         self.values = values
+        self.mask = mask
 
     def __call__(self, q, k, v, extra_options):
         if self.previous is not None:
@@ -39,24 +51,35 @@ class IDAttention:
                 attn_precision=extra_options["attn_precision"], transformer_options=extra_options,
             )  # fmt: skip
         # Not the host's global choice: quantising kernels are made for long sequences, not for four tokens.
-        return text + host_attention.attention_pytorch(q, self.keys, self.values, extra_options["n_heads"])
+        person = host_attention.attention_pytorch(q, self.keys, self.values, extra_options["n_heads"])
+        if self.mask is not None:
+            person = person * to_positions(self.mask, extra_options["activations_shape"])
+        return text + person
 
 
 @dataclass(frozen=True, eq=False)
 class IDAttentionPatch:
     """One identity with its strength and range, as an APPLY_MODEL wrapper.
 
-    identity, no_identity: keys and values of the ID tokens, (1, tokens, width) per block.
+    blocks: the host's block for each adapter index of a cross-attention layer.
+    identity, no_identity: keys and values of the ID tokens by adapter index.
     weight: factor of the ID attention.
     sigma_start, sigma_end: noise levels between which it acts, both included.
+    always: the range is the whole schedule.
+    mask: (B, H, W), where in the picture the ID tokens act; None for everywhere.
+    is_first: conditionings with an identity of their own are served by the first patch of a model only.
     """
 
-    identity: BlockKeysValues
-    no_identity: BlockKeysValues
-    weight: float
-    sigma_start: float
-    sigma_end: float
-    always: bool
+    family: str
+    blocks: Mapping[int, Block]
+    identity: KeysValues
+    no_identity: KeysValues
+    weight: float = 1.0
+    sigma_start: float = float("inf")
+    sigma_end: float = 0.0
+    always: bool = True
+    mask: torch.Tensor | None = None
+    is_first: bool = True
 
     def install(self, model) -> None:
         """Register on a model that was cloned for us."""
@@ -83,12 +106,9 @@ class IDAttentionPatch:
                 "A sampler called the model without going through ComfyUI's guider, so ConsistentID cannot know "
                 "which conditioning shows the person. Use a sampler node that goes through a guider, as core ones do."
             )
-        pattern = roles.shows_identity(transformer_options["uuids"])
-        dtype = executor.class_obj.get_dtype_inference()
-        key = (self, pattern, x.shape[0], x.device, dtype)
-        if key not in roles.prepared:
-            roles.prepared[key] = self._prepare(pattern, x.shape[0] // len(pattern), x.device, dtype)
-        prepared = roles.prepared[key]
+        prepared = self._prepared(
+            roles, transformer_options["uuids"], x, executor.class_obj.get_dtype_inference()
+        )
         if not self.always:
             prepared.gate(transformer_options["sigmas"], self.sigma_start, self.sigma_end)
 
@@ -98,34 +118,77 @@ class IDAttentionPatch:
         for block, (keys, values) in prepared.blocks.items():
             # The host looks the triple up first and the pair only if there is none; so do we.
             previous = attn2.get(block) or attn2.get(block[:2])
-            attn2[block] = IDAttention(previous, keys, values)
+            attn2[block] = IDAttention(previous, keys, values, prepared.mask)
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    def _prepare(self, pattern: tuple[bool, ...], per_chunk: int, device, dtype) -> "_Prepared":
-        """Keys and values laid out like the batch: one chunk per conditioning, each of the latent batch size."""
-        blocks = list(self.identity)
-        sources = [self.identity if shows else self.no_identity for shows in pattern]
+    def _prepared(self, roles: Roles, uuids: Sequence, x: torch.Tensor, dtype: torch.dtype) -> "_Prepared":
+        """Keys, values and mask laid out like the batch, made once per layout and run."""
+        shown, areas = roles.shown(uuids), None if self.mask is None else roles.areas(uuids)
+        key = (self, shown, areas, x.shape, x.device, dtype)
+        if key not in roles.prepared:
+            per_chunk = x.shape[0] // len(shown)
+            mask = None
+            if self.mask is not None:
+                mask = batch_mask(self.mask, roles.latent_size or x.shape[-2:], areas, per_chunk).to(
+                    x.device, dtype
+                )
+            roles.prepared[key] = self._lay_out(
+                [self._source(one) for one in shown], per_chunk, mask, x.device, dtype
+            )
+        return roles.prepared[key]
 
-        def batched(block: Block, which: int) -> torch.Tensor:
-            return torch.cat([source[block][which].expand(per_chunk, -1, -1) for source in sources])
+    def _source(self, shown: Shown) -> tuple[KeysValues, float]:
+        """Keys and values for one chunk, and the factor of the values."""
+        if shown is DEFAULT:
+            return self.identity, self.weight
+        if isinstance(shown, Identity):
+            if shown.family != self.family:
+                raise ModelMismatchError(
+                    f"A conditioning carries {shown}, but the model is patched for {FAMILY_NAMES[self.family]}. "
+                    "Give Set Identity the same ConsistentID model as Apply ConsistentID."
+                )
+            keys_values = shown.keys_values or self.no_identity
+            return keys_values, shown.weight if self.is_first else 0.0
+        return self.no_identity, self.weight
 
-        keys = {block: batched(block, 0).to(device, dtype) for block in blocks}
-        values = [batched(block, 1) * self.weight for block in blocks]
-        widths = [value.shape[-1] for value in values]
+    def _lay_out(
+        self,
+        sources: list[tuple[KeysValues, float]],
+        per_chunk: int,
+        mask: torch.Tensor | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> "_Prepared":
+        """One chunk per source, each of the latent batch size."""
+
+        # People may have different numbers of tokens; repeating a whole set does not change what is read from it.
+        tokens = math.lcm(*(next(iter(source.values()))[0].shape[1] for source, _ in sources))
+
+        def batched(index: int, which: int) -> list[torch.Tensor]:
+            several = (source[index][which] for source, _ in sources)
+            return [one.repeat(1, tokens // one.shape[1], 1).expand(per_chunk, -1, -1) for one in several]
+
+        keys = [torch.cat(batched(index, 0)).to(device, dtype) for index in self.blocks]
+        values = [
+            torch.cat([v * weight for v, (_, weight) in zip(batched(index, 1), sources, strict=True)])
+            for index in self.blocks
+        ]
         # One tensor for all layers, so that the range costs one multiplication per model call.
         full = torch.cat(values, dim=-1).to(device, dtype)
         gated = full if self.always else torch.empty_like(full)
-        views = dict(zip(blocks, gated.split(widths, dim=-1), strict=True))
-        return _Prepared(full, gated, {block: (keys[block], views[block]) for block in blocks})
+        views = gated.split([value.shape[-1] for value in values], dim=-1)
+        blocks = dict(zip(self.blocks.values(), zip(keys, views, strict=True), strict=True))
+        return _Prepared(full, gated, blocks, mask)
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Keys and values for one batch layout. ``blocks`` holds views into ``gated``."""
+    """Keys, values and mask for one batch layout. ``blocks`` holds views into ``gated``."""
 
     full: torch.Tensor
     gated: torch.Tensor
-    blocks: BlockKeysValues
+    blocks: Mapping[Block, tuple[torch.Tensor, torch.Tensor]]
+    mask: torch.Tensor | None
 
     def gate(self, sigmas: torch.Tensor, start: float, end: float) -> None:
         """Let the values act inside the range and be zero outside, without the host reading a tensor."""

@@ -1,4 +1,4 @@
-"""Which conditioning of a running sampler shows the person, and which does not.
+"""Which conditioning of a running sampler shows whom.
 
 The position of a conditioning in the batch says nothing: guiders order their lists as
 they like. Reliable is the list a conditioning comes from, tied to the model call by the
@@ -6,39 +6,95 @@ uuid the host gives every conditioning (HOST 1.5).
 """
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .models import FAMILY_NAMES, KeysValues
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
 KEY = "consistentid"
+
+#: Under this key a conditioning carries its own :class:`Identity`; the host passes unknown keys on.
+IDENTITY_KEY = "consistentid_identity"
+
+#: (height, width, top, left) in latent pixels, as the host resolves a conditioning's area.
+Area = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Identity:
+    """One person, or nobody, attached to a conditioning.
+
+    keys_values: of the ID tokens, by adapter index; None for nobody.
+    weight: strength, in place of the one of Apply ConsistentID.
+    """
+
+    family: str
+    keys_values: KeysValues | None
+    weight: float
+
+    def __str__(self) -> str:
+        return f"an identity made for {FAMILY_NAMES[self.family]}"
+
+
+class _Default:
+    """The identity of the Apply node itself."""
+
+
+DEFAULT = _Default()
+
+#: Who is shown: an own identity, that of the Apply node, or nobody.
+Shown = Identity | _Default | None
 
 
 class Roles:
     """Who is who during one sampling run; also holds what is prepared for that run only."""
 
-    def __init__(self, conds: dict[str, list[dict] | None]):
-        """conds: the guider's lists by name ("positive", "negative" ...), changed where uuids repeat."""
-        self._with_identity: set[uuid.UUID] = set()
+    def __init__(self, conds: dict[str, list[dict] | None], latent_size: Sequence[int] = ()):
+        """conds: the guider's lists by name ("positive", "negative" ...), changed where uuids repeat.
+
+        latent_size: (height, width) of the latents being sampled.
+        """
         #: Scratch space of the run for the patches, dropped with it.
         self.prepared: dict = {}
-        seen: set[uuid.UUID] = set()
-        # The positive list first: an area conditioning is copied into the other lists together with its
-        # uuid, and the copy is the one that must be told apart.
+        self.latent_size = tuple(latent_size)
+        self._shown: dict[uuid.UUID, Shown] = {}
+        self._areas: dict[uuid.UUID, Area | None] = {}
+        # The positive list first: the host copies an area conditioning, uuid and all, into the other
+        # lists, and the copy is the one that must get a uuid of its own.
         for name, conditionings in sorted(conds.items(), key=lambda item: item[0] != "positive"):
+            originals: dict[Any, dict] = {}
             for i, conditioning in enumerate(conditionings or ()):
-                if conditioning["uuid"] in seen:
+                if conditioning["uuid"] in self._shown:
                     conditioning = conditionings[i] = {**conditioning, "uuid": uuid.uuid4()}
-                seen.add(conditioning["uuid"])
-                if name == "positive":
-                    self._with_identity.add(conditioning["uuid"])
+                # Such a copy has the text of another conditioning of its list; the identity goes with the text.
+                original = originals.setdefault(_text(conditioning), conditioning)
+                default = DEFAULT if name == "positive" else None
+                self._shown[conditioning["uuid"]] = original.get(IDENTITY_KEY, default)
+                self._areas[conditioning["uuid"]] = conditioning.get("area")
 
-    def shows_identity(self, uuids: list[uuid.UUID]) -> tuple[bool, ...]:
-        """One answer per chunk of the batch; a conditioning nobody announced shows nobody."""
-        return tuple(one in self._with_identity for one in uuids)
+    def shown(self, uuids: Sequence[uuid.UUID]) -> tuple[Shown, ...]:
+        """Who is shown in each chunk of the batch; a conditioning nobody announced shows nobody."""
+        return tuple(self._shown.get(one) for one in uuids)
+
+    def areas(self, uuids: Sequence[uuid.UUID]) -> tuple[Area | None, ...]:
+        """The area each chunk of the batch is a crop of; None for the whole latent."""
+        return tuple(self._areas.get(one) for one in uuids)
 
 
-def record_roles(executor, guider, sigmas, extra_args, *args, **kwargs):
+def _text(conditioning: dict) -> Any:
+    """Something that is the same for conditionings sharing one text, and different otherwise."""
+    text = conditioning.get("model_conds", {}).get("c_crossattn")
+    return id(conditioning) if text is None else id(text)
+
+
+def record_roles(executor, guider, sigmas, extra_args, callback, noise, *args, **kwargs):
     """SAMPLER_SAMPLE wrapper: note the roles of this run where the model calls can read them.
 
     ``extra_args`` belongs to the run, so nothing stays on the model, the node or the guider.
     """
-    extra_args["model_options"]["transformer_options"].setdefault(KEY, Roles(guider.conds))
-    return executor(guider, sigmas, extra_args, *args, **kwargs)
+    options = extra_args["model_options"]["transformer_options"]
+    if KEY not in options:
+        options[KEY] = Roles(guider.conds, noise.shape[-2:])
+    return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)

@@ -69,7 +69,7 @@ def measure_steps(checkpoint: str, consistentid_path: str, size: int, rounds: in
     import comfy.sd
     import torch
     from consistentid_pack.consistentid_core.checkpoint import load_checkpoint
-    from consistentid_pack.nodes.apply import by_block, fitting_layers
+    from consistentid_pack.nodes.adapter import fitting_layers
     from consistentid_pack.nodes.model_patch import IDAttention, IDAttentionPatch
     from consistentid_pack.nodes.models import ConsistentIDModel
     from consistentid_pack.nodes.roles import KEY, Roles
@@ -78,17 +78,16 @@ def measure_steps(checkpoint: str, consistentid_path: str, size: int, rounds: in
         checkpoint, output_vae=False, output_clip=False, output_clipvision=False
     )
     consistentid = ConsistentIDModel(load_checkpoint(consistentid_path))
-    layers = fitting_layers(model, consistentid)
+
+    blocks = {layer.index: layer.block for layer in fitting_layers(model, consistentid) if layer.is_cross}
 
     def keys_values(seed):
         generator = torch.Generator().manual_seed(seed)
-        return by_block(
-            consistentid.keys_values(
-                torch.nn.functional.normalize(torch.randn(1, 512, generator=generator)),
-                torch.randn(1, 257, 1280, generator=generator),
-            ),
-            layers,
-        )
+        face = torch.nn.functional.normalize(torch.randn(1, 512, generator=generator))
+        return consistentid.keys_values(face, torch.randn(1, 257, 1280, generator=generator))
+
+    def patch(**options):
+        return [IDAttentionPatch(consistentid.family, blocks, keys_values(1), keys_values(2), **options)]
 
     comfy.model_management.load_models_gpu([model])
     side = size // 8
@@ -107,8 +106,9 @@ def measure_steps(checkpoint: str, consistentid_path: str, size: int, rounds: in
     everyone = {
         "plain": [],
         "plain_again": [],
-        "patched": [IDAttentionPatch(keys_values(1), keys_values(2), 1.0, 1e9, 0.0, always=True)],
-        "patched_with_range": [IDAttentionPatch(keys_values(1), keys_values(2), 1.0, 1e9, 0.0, always=False)],
+        "patched": patch(),
+        "patched_with_range": patch(always=False),
+        "patched_with_mask": patch(mask=torch.ones(1, size, size)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in everyone}
     id_seconds: list[float] = []
@@ -130,6 +130,7 @@ def measure_steps(checkpoint: str, consistentid_path: str, size: int, rounds: in
         "plain_noise": spread(ratios["plain_again"]),
         "patched_over_plain": spread(ratios["patched"]),
         "patched_with_range_over_plain": spread(ratios["patched_with_range"]),
+        "patched_with_mask_over_plain": spread(ratios["patched_with_mask"]),
         "id_branch_over_plain": spread([a / b for a, b in zip(id_seconds[1:], plain, strict=True)]),
         "operations_per_call": {name: count for name, count in operations.items() if name != "plain_again"},
     }

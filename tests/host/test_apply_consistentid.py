@@ -13,8 +13,8 @@ from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
-from consistentid_pack.nodes import apply as apply_module
-from consistentid_pack.nodes.apply import ApplyConsistentID, by_block
+from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
+from consistentid_pack.nodes.apply import ApplyConsistentID, features_of_person
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
 from consistentid_pack.nodes.roles import Roles
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
@@ -69,13 +69,13 @@ def apply(consistentid, vision):
 def patterns(monkeypatch):
     """Which chunks of each model call showed the person, in the order of the calls."""
     seen = []
-    shows_identity = Roles.shows_identity
+    shown = Roles.shown
 
     def record(self, uuids):
-        seen.append(shows_identity(self, uuids))
-        return seen[-1]
+        seen.append(tuple(one is not None for one in shown(self, uuids)))
+        return shown(self, uuids)
 
-    monkeypatch.setattr(Roles, "shows_identity", record)
+    monkeypatch.setattr(Roles, "shown", record)
     return seen
 
 
@@ -104,13 +104,13 @@ class ByHand:
 
     def __init__(self, model, consistentid, vision, *, seed=0, weight=1.0, pattern):
         layers = attention_layers(model.model.model_config.unet_config)
-        features = apply_module.features_of_person(vision, photo(seed), None)
-        shown = by_block(consistentid.keys_values(person(seed).vector, features), layers)
-        hidden = by_block(consistentid.no_identity_keys_values(vision), layers)
+        features = features_of_person(vision, photo(seed), None)
+        shown = consistentid.keys_values(person(seed).vector, features)
+        hidden = consistentid.no_identity_keys_values(vision)
         self.model = model.clone()
         for layer in layers:
             if layer.is_cross:
-                chosen = [(shown if show else hidden)[layer.block] for show in pattern]
+                chosen = [(shown if show else hidden)[layer.index] for show in pattern]
                 k, v = (torch.cat([pair[which] for pair in chosen]) for which in (0, 1))
                 self.model.set_model_attn2_replace(self.replacement(k, v * weight), *layer.block)
 
@@ -142,12 +142,12 @@ def test_a_model_call_equals_the_original_unet(family):
         model = small_unet(family)
         options, text = {}, context if "81" in case["name"] else context[:, :77]
         if case["adapter"]:
-            layers = apply_module.fitting_layers(model, consistentid)
+            layers = fitting_layers(model, consistentid)
             model = model.clone()
-            apply_module.merge_lora(model, consistentid, layers, case["lora_scale"])
+            merge_lora(model, consistentid, layers, case["lora_scale"])
             project = consistentid.key_value_projection.loaded()
-            first, second = (by_block(project(context[i : i + 1, 77:]), layers) for i in (0, 1))
-            patch = IDAttentionPatch(first, second, case["ip_scale"], 1e9, 0.0, always=True)
+            first, second = (project(context[i : i + 1, 77:]) for i in (0, 1))
+            patch = IDAttentionPatch(family, cross_blocks(layers), first, second, weight=case["ip_scale"])
             options = options_of_one_call(patch, model, x, show=[True, False])
             text = context[:, :77]
         comfy.model_management.load_models_gpu([model])
@@ -158,6 +158,10 @@ def test_a_model_call_equals_the_original_unet(family):
         out = model.model.diffusion_model(x, timesteps, context=text, transformer_options=options, **extra)
         assert relative(out, stored[case["name"]]) < 2e-5, case["name"]
         model.detach()
+
+
+def cross_blocks(layers):
+    return {layer.index: layer.block for layer in layers if layer.is_cross}
 
 
 def sdxl_vector(model, pooled):
@@ -402,7 +406,7 @@ def test_an_adapter_of_other_widths_is_refused_layer_by_layer(unet, consistentid
     with pytest.raises(
         ModelMismatchError, match=r"layer 3 \(input_blocks.2.1.transformer_blocks.0.attn2.to_k\)"
     ):
-        apply_module.fitting_layers(unet, consistentid_of_other_widths)
+        fitting_layers(unet, consistentid_of_other_widths)
 
 
 def test_without_a_photo_the_node_says_what_to_connect(unet, consistentid, vision):

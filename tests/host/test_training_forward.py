@@ -12,7 +12,7 @@ from consistentid_pack.consistentid_core.training.losses import (
     noise_loss,
 )
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
-from consistentid_pack.nodes import apply as apply_module
+from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
 from golden_host import consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal
@@ -30,9 +30,9 @@ def step():
 
 def forward():
     consistentid, model = consistentid_model("sd15"), small_unet("sd15")
-    layers = apply_module.fitting_layers(model, consistentid)
+    layers = fitting_layers(model, consistentid)
     model = model.clone()
-    apply_module.merge_lora(model, consistentid, layers, 1.0)
+    merge_lora(model, consistentid, layers, 1.0)
     comfy.model_management.load_models_gpu([model])
 
     mask = torch.zeros(2, 77, dtype=torch.bool)
@@ -43,13 +43,14 @@ def forward():
         normal("train.prompt", (2, 77, 768)), normal("train.parts", (2, 5, 257, 1280)), mask, valid
     )
     keys_values = [
-        apply_module.by_block(consistentid.keys_values(face, clip[None]), layers)
+        consistentid.keys_values(face, clip[None])
         for face, clip in zip(
             normal("train.id", (2, 1, 512)), normal("train.clip", (2, 257, 1280)), strict=True
         )
     ]
     noisy = normal("train.noisy", (2, 4, 64, 64))
-    patch = IDAttentionPatch(*keys_values, weight=1.0, sigma_start=1e9, sigma_end=0.0, always=True)
+    blocks = {layer.index: layer.block for layer in layers if layer.is_cross}
+    patch = IDAttentionPatch("sd15", blocks, *keys_values)
     options = options_of_one_call(patch, model, noisy, show=[True, False])
     maps = capture_self_attention(options, layers)
     timesteps = torch.tensor(GOLDEN["timesteps"], dtype=torch.float32)

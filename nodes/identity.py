@@ -1,0 +1,76 @@
+"""Set Identity."""
+
+import torch
+from comfy_api.latest import io
+
+from ..consistentid_core.face_parts import FaceParts
+from ..consistentid_core.id_embedding import IDEmbedding
+from .apply import features_of_person
+from .models import ConsistentIDModel
+from .roles import IDENTITY_KEY, Identity
+from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
+
+
+class SetIdentity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDSetIdentity",
+            display_name="Set Identity",
+            category=CATEGORY,
+            description="Lets a conditioning show a person of its own, instead of the one of Apply ConsistentID. With "
+            "masks or areas on the conditionings, several people share one picture. The model still needs "
+            "Apply ConsistentID once, for the LoRA.",
+            search_aliases=["several people", "two people", "regional identity", "face id", "identity"],
+            inputs=[
+                io.Conditioning.Input("conditioning", tooltip="The positive conditioning of this person."),
+                ConsistentIDType.Input(
+                    "consistentid", tooltip="The same adapter as Apply ConsistentID uses."
+                ),
+                io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
+                IDEmbedType.Input(
+                    "id_embed",
+                    optional=True,
+                    tooltip="Whose face, from ID Embedding. Unconnected: the conditioning shows nobody, for a "
+                    "background without the person of Apply ConsistentID.",
+                ),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The photo of the person. Not needed if face_parts is connected.",
+                ),
+                FacePartsType.Input("face_parts", optional=True, tooltip="The parsed photo of the person."),
+                io.Float.Input(
+                    "weight",
+                    default=1.0,
+                    min=-1.0,
+                    max=3.0,
+                    step=0.05,
+                    tooltip="Strength of this person's ID tokens, in place of the weight of Apply ConsistentID.",
+                ),  # fmt: skip
+            ],
+            outputs=[io.Conditioning.Output("conditioning", tooltip="The conditioning with its person.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        conditioning,
+        consistentid: ConsistentIDModel,
+        clip_vision,
+        weight: float,
+        id_embed: IDEmbedding | None = None,
+        image: torch.Tensor | None = None,
+        face_parts: FaceParts | None = None,
+    ) -> io.NodeOutput:
+        keys_values = None
+        if id_embed is not None:
+            features = features_of_person(clip_vision, image, face_parts)
+            keys_values = consistentid.keys_values(id_embed.vector, features)
+        identity = Identity(consistentid.family, keys_values, weight)
+        return io.NodeOutput(
+            [[embeds, {**options, IDENTITY_KEY: identity}] for embeds, options in conditioning]
+        )
+
+
+NODES = [SetIdentity]

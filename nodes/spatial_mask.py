@@ -1,0 +1,52 @@
+"""A MASK of the picture brought to the feature maps inside the UNet."""
+
+from collections.abc import Sequence
+
+import comfy.utils
+import torch
+from torch.nn import functional
+
+from .roles import Area
+
+
+def check_mask(mask: torch.Tensor) -> torch.Tensor:
+    """A MASK as (B, H, W) float; raises ValueError if it is of another shape, empty or not a number."""
+    if mask.ndim == 2:
+        mask = mask[None]
+    if mask.ndim != 3 or 0 in mask.shape:
+        raise ValueError(f"Expected a MASK of shape (batch, height, width); found {tuple(mask.shape)}.")
+    if not torch.isfinite(mask).all():
+        raise ValueError("The mask contains values that are not numbers (NaN). Check the node it comes from.")
+    if not mask.any():
+        raise ValueError(
+            "The mask is empty: it selects nothing, so the person would appear nowhere. Paint the place of the person, "
+            "or leave the mask unconnected to use the whole picture."
+        )
+    return mask.float().clamp(0, 1)
+
+
+def batch_mask(
+    mask: torch.Tensor, latent_size: Sequence[int], areas: Sequence[Area | None], per_chunk: int
+) -> torch.Tensor:
+    """The mask for a batch of one chunk per conditioning, each of ``per_chunk`` latents.
+
+    mask: (B, H, W), stretched over the picture as the host does with the masks of conditionings; several
+    masks belong to the latents of the batch in turn.
+    areas: what each chunk is a crop of.
+    Returns (chunks * per_chunk, 1, h, w), [0, 1], in the size of the crops, edges softened by the resizing.
+    """
+    whole = functional.interpolate(
+        mask[:, None], size=tuple(latent_size), mode="bilinear", align_corners=False, antialias=True
+    )
+    whole = comfy.utils.repeat_to_batch_size(whole, per_chunk)
+    chunks = []
+    for area in areas:
+        height, width, top, left = area or (*whole.shape[-2:], 0, 0)
+        chunks.append(whole[..., top : top + height, left : left + width])
+    return torch.cat(chunks)
+
+
+def to_positions(mask: torch.Tensor, activations_shape: Sequence[int]) -> torch.Tensor:
+    """The mask at a layer: (batch, 1, h, w) -> (batch, positions, 1), averaged over what a position covers."""
+    height, width = activations_shape[-2:]
+    return functional.adaptive_avg_pool2d(mask, (height, width)).flatten(2).transpose(1, 2)
