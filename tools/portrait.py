@@ -53,8 +53,9 @@ def main() -> int:
     photo, label_map = _pictures(job, models)
 
     with base_directory(by_folder_type(models.values())) as base:
-        for picture in filter(None, (photo, label_map)):
-            shutil.copy(picture, base.input / picture.name)
+        shutil.copy(photo, base.input / photo.name)
+        if label_map is not None:
+            shutil.copy(label_map, base.input / _label_map_name(label_map))
         prompt = _workflow(job, models, photo, label_map)
         log = paths.LOGS / "demo-server.log"
         say(f"Starting the ComfyUI server (its output: {log.relative_to(paths.ROOT)})")
@@ -80,6 +81,11 @@ def _pictures(job: Job, models: Mapping[str, ModelFile]) -> tuple[Path, Path | N
     return photo, label_map
 
 
+def _label_map_name(label_map: Path) -> str:
+    """In the input folder, where the photo may have the same name."""
+    return f"labels_{label_map.name}"
+
+
 def _workflow(
     job: Job, models: Mapping[str, ModelFile], photo: Path, label_map: Path | None
 ) -> workflow.Workflow:
@@ -90,7 +96,7 @@ def _workflow(
     workflow.set_inputs(prompt, "KSampler", steps=job.steps, seed=job.seed)
     if label_map is not None:
         say(f"Facial parts: from the label map {label_map.name}")
-        workflow.use_label_map(prompt, label_map.name)
+        workflow.use_label_map(prompt, _label_map_name(label_map))
     captioner = models[catalogue.CAPTIONER]
     if captioner.is_standin:  # its words are random: run it, but do not let it write the prompt
         workflow.add_captioner(prompt, captioner.name, max_new_tokens=16, into_prompt=False)
@@ -165,7 +171,7 @@ def _describe(prompt: dict[str, Any]) -> str:
 
 def _report(standins: list[str]) -> None:
     if standins:
-        say(f"STAND-INS with random weights, so the portrait is noise: {', '.join(standins)}")
+        say(f"Made with STAND-INS (random weights), so it is noise or no likeness: {', '.join(standins)}")
     say(f"In {paths.OUTPUT}:")
     for path in sorted(paths.OUTPUT.iterdir()):
         say(f"  {path.name}  {path.stat().st_size / 1000:.1f} kB")
