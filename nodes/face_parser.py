@@ -30,6 +30,8 @@ from .pictures import to_image, to_pictures
 from .previews import parts_ui
 from .types import CATEGORY, FaceParserType, FacePartsType
 
+ERROR, NO_PARTS = "error", "no parts (original)"
+
 
 class FaceParserLoader(io.ComfyNode):
     @classmethod
@@ -86,6 +88,7 @@ class FaceParser(io.ComfyNode):
                     tooltip="Side of the square the photo is resized to for the parser: the original uses "
                     "512 for SD1.5 and 1280 for SDXL. 1280 takes six times as long.",
                 ),
+                _no_face(),
             ],
             outputs=_outputs(),
         )
@@ -102,6 +105,7 @@ class FaceParser(io.ComfyNode):
         mouth: bool = True,
         pair: str = "original",
         parse_size: str = "512",
+        no_face: str = ERROR,
     ) -> io.NodeOutput:
         enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
         pictures = _large_enough(to_pictures(image))
@@ -110,7 +114,7 @@ class FaceParser(io.ComfyNode):
             FacePhoto(picture, find_parts(label_map, pair=pair), label_map)
             for picture, label_map in zip(pictures, label_maps, strict=True)
         ]
-        return _result(photos, enabled)
+        return _result(photos, enabled, no_face)
 
 
 class FacePartsFromMap(io.ComfyNode):
@@ -144,6 +148,7 @@ class FacePartsFromMap(io.ComfyNode):
                     )
                     for region in REGIONS
                 ),
+                _no_face(),
             ],
             outputs=_outputs(),
         )
@@ -159,6 +164,7 @@ class FacePartsFromMap(io.ComfyNode):
         mouth: bool = True,
         pair: str = "original",
         label_map: torch.Tensor | None = None,
+        no_face: str = ERROR,
         **masks: torch.Tensor | None,
     ) -> io.NodeOutput:
         enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
@@ -182,7 +188,7 @@ class FacePartsFromMap(io.ComfyNode):
             kept = [part for part in mapped if part.region not in own_masks]
             own = parts_from_masks({name: several[index] for name, several in own_masks.items()})
             photos.append(FacePhoto(pictures[index], replace_parts(kept, own), labels))
-        return _result(photos, enabled)
+        return _result(photos, enabled, no_face)
 
 
 def _choices() -> list[io.Input]:
@@ -205,6 +211,16 @@ def _choices() -> list[io.Input]:
         "weights were trained. both: both of each together.",
     )
     return [*switches, pair]
+
+
+def _no_face() -> io.Input:
+    return io.Combo.Input(
+        "no_face",
+        options=[ERROR, NO_PARTS],
+        optional=True,
+        tooltip="What to do with a photo in which no part is found: stop with an error, or go on without parts, so "
+        "that no word of the prompt carries one, as the original does without a word.",
+    )
 
 
 def _outputs() -> list[io.Output]:
@@ -244,16 +260,17 @@ def _with_progress(label_maps: Iterable[np.ndarray], total: int) -> Iterator[np.
         comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def _result(photos: list[FacePhoto], enabled: Collection[str]) -> io.NodeOutput:
+def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str) -> io.NodeOutput:
     """The outputs of both nodes.
 
     photos: with every part that was found.  enabled: names of the regions switched on.
-    Raises NoFaceError for a photo without any part, or without one that is switched on.
+    Raises NoFaceError for a photo without any part, or without one that is switched on, unless
+    ``no_face`` lets it pass.
     """
     chosen = []
     for number, photo in enumerate(photos, 1):
         parts = choose_parts(photo.parts, enabled)
-        if not parts:
+        if not parts and no_face == ERROR:
             raise NoFaceError(_nothing_found(photo, number, enabled))
         chosen.append(FacePhoto(photo.image, parts, photo.label_map))
     return io.NodeOutput(
@@ -287,8 +304,10 @@ def _nothing_found(photo: FacePhoto, number: int, enabled: Collection[str]) -> s
 
 def _union(photo: FacePhoto) -> torch.Tensor:
     """(H, W) float, [0, 1]; the edges are as soft as those of the crops."""
-    masks = [fit_mask(part.mask, photo.image) for part in photo.parts]
-    return torch.from_numpy(np.maximum.reduce(masks)).to(torch.float32) / 255.0
+    union = np.zeros(photo.image.shape[:2], np.uint8)
+    for part in photo.parts:
+        np.maximum(union, fit_mask(part.mask, photo.image), out=union)
+    return torch.from_numpy(union).to(torch.float32) / 255.0
 
 
 def _likely_parser(files: list[str]) -> str | None:

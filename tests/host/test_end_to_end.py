@@ -4,11 +4,11 @@ import comfy.samplers
 import numpy as np
 import pytest
 import torch
-from consistentid_pack.consistentid_core.face_parts import FaceParts, FacePhoto, find_parts
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
+from consistentid_pack.nodes.face_parser import NO_PARTS, FacePartsFromMap
 from consistentid_pack.nodes.facial_features import photo_features
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from golden_set import DIRECTORY, image, manifest, normal, tensors
@@ -53,8 +53,9 @@ class Run:
         if self.family == "sdxl":  # parsed at 1280 there; the golden map is enlarged by nearest neighbour
             index = np.arange(1280) * labels.shape[0] // 1280
             labels = labels[index][:, index]
-        picture = image(f"e2e.{self.case['name']}", height, width)
-        return FaceParts((FacePhoto(picture, find_parts(labels), labels),))
+        photo = torch.from_numpy(image(f"e2e.{self.case['name']}", height, width))[None] / 255.0
+        label_map = torch.from_numpy(labels)[None] / 255.0
+        return FacePartsFromMap.execute(photo, label_map=label_map, no_face=NO_PARTS).args[0]
 
     def embedding(self):
         if "zeros" in self.case["face"]:

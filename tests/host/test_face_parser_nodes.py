@@ -225,6 +225,12 @@ def test_a_photo_without_any_part_is_an_error_that_says_what_was_seen(label_map,
         FaceParser.execute(FixedParser(label_map, bare), torch.cat([photo, photo]))
 
 
+def test_a_photo_without_any_part_may_pass_as_in_the_original(label_map, photo):
+    output = FaceParser.execute(FixedParser(np.zeros_like(label_map)), photo, no_face="no parts (original)")
+    assert regions(output) == [[]]
+    assert not output.args[1].any() and torch.equal(output.args[2], photo)
+
+
 def test_a_photo_without_the_parts_switched_on_is_an_error_that_names_both(label_map, photo):
     maps = FixedParser(without(label_map, "Nose"))
     with pytest.raises(NoFaceError, match=r"switched on \(nose\).*image 1.*only face, eyes, ears, mouth"):
@@ -393,10 +399,10 @@ def test_saved_workflows_depend_on_these_inputs_and_their_order(models):
     switches = ["face", "eyes", "ears", "nose", "mouth", "pair"]
     assert list(FaceParserLoader.INPUT_TYPES()["required"]) == ["model_name"]
     assert [socket.id for socket in FaceParser.define_schema().inputs] == [
-        "face_parser", "image", *switches, "parse_size",
+        "face_parser", "image", *switches, "parse_size", "no_face",
     ]  # fmt: skip
     assert [socket.id for socket in FacePartsFromMap.define_schema().inputs] == [
-        "image", *switches, "label_map", *(f"{name}_mask" for name in REGION_NAMES),
+        "image", *switches, "label_map", *(f"{name}_mask" for name in REGION_NAMES), "no_face",
     ]  # fmt: skip
     assert FacePartsFromMap.INPUT_TYPES()["optional"]["label_map"][0] == "IMAGE,MASK"
 
