@@ -1,0 +1,61 @@
+// @ts-check
+/** Building DOM elements. */
+
+/**
+ * An element with attributes, listeners (names that start with "on") and children.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...(Node | string)} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name.startsWith("--")) made.style.setProperty(name, value);
+    else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, String(value));
+  }
+  made.append(...children);
+  return made;
+}
+
+const ICONS = {
+  magnifier: "M6.5 1.5a5 5 0 1 0 0 10a5 5 0 1 0 0-10ZM10.2 10.2L14.5 14.5",
+  contrast: "M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13ZM8 1.5V14.5M8 4H12.5M8 6.7H14M8 9.4H14M8 12H12.5",
+};
+
+/**
+ * A small line drawing in the colour of the text.
+ * @param {keyof typeof ICONS} name
+ */
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const drawing = document.createElementNS(space, "svg");
+  drawing.setAttribute("viewBox", "0 0 16 16");
+  drawing.setAttribute("class", "consistentid-icon");
+  drawing.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(space, "path");
+  path.setAttribute("d", ICONS[name]);
+  drawing.append(path);
+  return drawing;
+}
+
+/** Load the widgets' style sheet, once per page. */
+export function loadStyles() {
+  const href = new URL("../../css/consistentid.css", import.meta.url).href;
+  if (!document.querySelector(`link[href="${href}"]`)) {
+    document.head.append(element("link", { rel: "stylesheet", href }));
+  }
+}
+
+/**
+ * Load a picture completely; rejects if it cannot be shown.
+ * @param {string} url
+ */
+export async function loadPicture(url) {
+  const picture = new Image();
+  picture.src = url;
+  await picture.decode();
+  return picture;
+}

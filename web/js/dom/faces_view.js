@@ -1,0 +1,149 @@
+// @ts-check
+/** Photos with a numbered box around each face that was found; a click chooses a face. */
+
+import { stepByKey } from "../lib/keys.js";
+import { text } from "../lib/texts.js";
+import { element, loadPicture } from "./element.js";
+import { Pager } from "./pager.js";
+
+/**
+ * @typedef {import("../lib/faces_data.js").FacesPhoto} FacesPhoto
+ *
+ * @typedef {{
+ *   urlOf: (file: import("../lib/files.js").FileRef) => string,
+ *   chosen: () => number | null,
+ *   choose: (index: number) => void,
+ * }} Host What the view needs to know and to do. chosen: null if the node's widget does not decide.
+ */
+
+export class FacesView {
+  /** @param {Host} host */
+  constructor(host) {
+    this.host = host;
+    /** @type {FacesPhoto[]} */
+    this.photos = [];
+    this.page = 0;
+    this.error = "";
+    this.isGone = false;
+    /** Counts the pictures asked for: an older one that arrives late is not shown. */
+    this.loads = 0;
+
+    this.picture = element("img", { alt: "", draggable: "false" });
+    this.boxes = element("div", {
+      role: "radiogroup",
+      "aria-label": text("faces"),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#moveFocus(event),
+    });
+    this.frame = element("div", { class: "consistentid-frame" }, this.picture, this.boxes);
+    this.message = element("div", { class: "consistentid-message" });
+    this.pager = new Pager((page) => this.#turnTo(page));
+    this.stage = element("div", { class: "consistentid-stage" }, this.frame, this.message, this.pager.root);
+    this.line = element("div", { class: "consistentid-line", role: "status" });
+    this.root = element("div", { class: "consistentid-view" }, this.stage, this.line);
+    this.refresh();
+  }
+
+  /** @param {FacesPhoto[]} photos of a new result */
+  show(photos) {
+    this.photos = photos;
+    this.error = "";
+    this.#turnTo(Math.min(this.page, Math.max(0, photos.length - 1)));
+  }
+
+  /** @param {string} error why there is no new result; "" takes it back */
+  fail(error) {
+    this.error = error;
+    this.refresh();
+  }
+
+  /** Show what the node's widget says now. */
+  refresh() {
+    const photo = this.photos.at(this.page);
+    const isShown = photo !== undefined && !this.isGone;
+    const line = this.#sentence(photo);
+    this.root.classList.toggle("consistentid-empty", !isShown);
+    this.stage.classList.toggle("consistentid-stale", this.error !== "");
+    this.pager.render(this.page, this.photos.length, photo?.total ?? 0);
+    this.message.textContent = isShown ? "" : line || text("facesBeforeRun");
+    this.line.textContent = isShown ? line : "";
+    this.line.hidden = this.line.textContent === "";
+    for (const place of [this.line, this.message]) place.classList.toggle("consistentid-error", this.error !== "");
+    for (const [index, box] of this.#boxes.entries()) {
+      const isChosen = index === this.#chosen(photo);
+      const { score } = /** @type {FacesPhoto} */ (photo).faces[index];
+      box.setAttribute("aria-checked", String(isChosen));
+      box.tabIndex = isChosen || (index === 0 && this.#chosen(photo) === null) ? 0 : -1;
+      box.title = text(isChosen ? "faceChosen" : "faceOther", { number: index, score: score.toFixed(2) });
+      box.setAttribute("aria-label", box.title);
+    }
+  }
+
+  /** @param {number} page */
+  async #turnTo(page) {
+    this.page = page;
+    const load = ++this.loads;
+    const photo = this.photos.at(page);
+    let picture = null;
+    try {
+      picture = photo ? await loadPicture(this.host.urlOf(photo.photo)) : null;
+    } catch {
+      // Said below: the files are gone.
+    }
+    if (load !== this.loads) return;
+    this.isGone = photo !== undefined && picture === null;
+    if (photo && picture) {
+      this.picture.src = picture.src;
+      this.frame.style.setProperty("--ratio", String(picture.naturalWidth / picture.naturalHeight));
+    }
+    this.boxes.replaceChildren(...(photo?.faces ?? []).map((face, index) => this.#makeBox(face, index)));
+    this.refresh();
+  }
+
+  /**
+   * @param {import("../lib/faces_data.js").Face} face
+   * @param {number} index
+   */
+  #makeBox(face, index) {
+    const box = element(
+      "button",
+      { type: "button", role: "radio", class: "consistentid-face", onclick: () => this.host.choose(index) },
+      element("span", {}, String(index)),
+    );
+    for (const side of /** @type {const} */ (["left", "top", "width", "height"])) {
+      box.style[side] = `${100 * face[side]}%`;
+    }
+    return box;
+  }
+
+  get #boxes() {
+    return /** @type {HTMLElement[]} */ ([...this.boxes.children]);
+  }
+
+  /** @param {FacesPhoto | undefined} photo */
+  #chosen(photo) {
+    return this.host.chosen() ?? photo?.chosen ?? null;
+  }
+
+  /** @param {FacesPhoto | undefined} photo */
+  #sentence(photo) {
+    if (this.error) return this.error;
+    if (!photo) return "";
+    if (this.isGone) return text("filesGone");
+    if (photo.faces.length === 0) return text("facesNone");
+    if (this.#chosen(photo) !== photo.chosen) return text("changed");
+    if (photo.total > this.photos.length && this.page === this.photos.length - 1) {
+      return text("firstOfMany", { shown: this.photos.length, total: photo.total });
+    }
+    return "";
+  }
+
+  /** @param {KeyboardEvent} event */
+  #moveFocus(event) {
+    const boxes = this.#boxes;
+    const focused = boxes.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const next = focused < 0 ? null : stepByKey(event.key, focused, boxes.length);
+    if (next === null) return;
+    event.preventDefault();
+    boxes[next].focus();
+  }
+}

@@ -1,0 +1,318 @@
+// @ts-check
+/** The picture of a parsed face with its parts, a chip for each part, and a pager for several photos. */
+
+import { pointInPicture } from "../lib/geometry.js";
+import { stepByKey } from "../lib/keys.js";
+import { formatShare, hasChanged } from "../lib/parts_data.js";
+import { text } from "../lib/texts.js";
+import { element, icon, loadPicture } from "./element.js";
+import { Overlay } from "./overlay.js";
+import { Pager } from "./pager.js";
+
+/**
+ * @typedef {import("../lib/parts_data.js").Photo} Photo
+ * @typedef {import("../lib/parts_data.js").Part} Part
+ * @typedef {import("../lib/files.js").FileRef} FileRef
+ *
+ * @typedef {{
+ *   urlOf: (file: FileRef) => string,
+ *   switchOf: (region: string) => { isOn: boolean, isLinked: boolean, label?: string } | null,
+ *   toggle: (region: string) => void,
+ *   setStrength: (strength: number) => void,
+ *   locale: () => string | undefined,
+ * }} Host What the view needs to know and to do. switchOf: null if the node has no such switch.
+ */
+
+export class PartsView {
+  /** @param {Host} host */
+  constructor(host) {
+    this.host = host;
+    /** @type {Photo[]} */
+    this.photos = [];
+    this.page = 0;
+    this.highlighted = -1;
+    this.strength = 0.45;
+    this.error = "";
+    this.isGone = false;
+    /** What else the user should know about the last run. @type {string[]} */
+    this.notes = [];
+    /** Counts the pictures asked for: an older one that arrives late is not shown. */
+    this.loads = 0;
+
+    this.isClose = true;
+    /** The pictures of the photo shown: the photo itself and the masks of its parts. @type {any[]} */
+    this.pictures = [];
+    this.overlay = new Overlay();
+    this.canvas = this.overlay.canvas;
+    for (const canvas of [this.overlay.photo, this.canvas]) canvas.className = "consistentid-picture";
+    this.message = element("div", { class: "consistentid-message" });
+    this.pager = new Pager((page) => this.#turnTo(page));
+    this.closeUp = element(
+      "button",
+      { type: "button", class: "consistentid-close-up", onclick: () => this.#zoom(!this.isClose) },
+      icon("magnifier"),
+    );
+    this.stage = element(
+      "div",
+      {
+        class: "consistentid-stage",
+        onpointermove: (/** @type {PointerEvent} */ event) => this.#highlight(this.#partUnder(event)),
+        onpointerleave: () => this.#highlight(-1),
+        onclick: (/** @type {MouseEvent} */ event) => this.#toggle(this.#partUnder(event)),
+      },
+      this.overlay.photo,
+      this.canvas,
+      this.message,
+      this.closeUp,
+      this.pager.root,
+    );
+    this.chips = element("div", {
+      class: "consistentid-chips",
+      role: "toolbar",
+      "aria-label": text("parts"),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#moveFocus(event),
+    });
+    this.slider = element("input", {
+      type: "range",
+      min: 0,
+      max: 100,
+      step: 1,
+      class: "consistentid-slider",
+      title: text("strength"),
+      "aria-label": text("strength"),
+      oninput: () => this.setStrength(Number(this.slider.value) / 100),
+      onchange: () => this.host.setStrength(this.strength),
+    });
+    this.line = element("div", { class: "consistentid-line", role: "status" });
+    const strength = element("label", { class: "consistentid-strength" }, icon("contrast"), this.slider);
+    this.footer = element("div", { class: "consistentid-footer" }, this.line, strength);
+    this.root = element("div", { class: "consistentid-view" }, this.stage, this.chips, this.footer);
+    this.#render();
+  }
+
+  /** @param {Photo[]} photos of a new result */
+  show(photos) {
+    this.photos = photos;
+    this.error = "";
+    this.#turnTo(Math.min(this.page, Math.max(0, photos.length - 1)));
+  }
+
+  /** @param {string} error why there is no new result; "" takes it back */
+  fail(error) {
+    this.error = error;
+    this.#render();
+  }
+
+  /** @param {string[]} notes */
+  note(notes) {
+    this.notes = notes;
+    this.#render();
+  }
+
+  /** @param {number} strength 0..1 */
+  setStrength(strength) {
+    this.strength = strength;
+    this.#paint();
+    this.slider.value = String(Math.round(strength * 100));
+  }
+
+  /** Show what the switches say now. */
+  refresh() {
+    this.#render();
+    this.#paint();
+  }
+
+  get #photo() {
+    return this.photos.at(this.page);
+  }
+
+  /** @param {number} page */
+  async #turnTo(page) {
+    this.page = page;
+    this.highlighted = -1;
+    const load = ++this.loads;
+    const photo = this.#photo;
+    let loaded = null;
+    if (photo) {
+      try {
+        const urls = [photo.photo, ...photo.parts.map((part) => part.mask)];
+        loaded = await Promise.all(urls.map((file) => file && loadPicture(this.host.urlOf(file))));
+      } catch {
+        // Said below: the files are gone.
+      }
+    }
+    if (load !== this.loads) return;
+    this.isGone = photo !== undefined && loaded === null;
+    this.pictures = loaded ?? [];
+    this.#zoom(this.isClose);
+  }
+
+  /** @param {boolean} isClose */
+  #zoom(isClose) {
+    this.isClose = isClose;
+    const [picture, ...masks] = this.pictures;
+    if (picture) {
+      const parts = this.#photo?.parts ?? [];
+      const layers = parts.map(({ colour, region }, index) => ({
+        colour,
+        mask: masks[index],
+        isFace: region === "face",
+      }));
+      this.overlay.load(picture, layers, { isClose });
+    }
+    this.refresh();
+  }
+
+  #render() {
+    const photo = this.#photo;
+    const isShown = photo !== undefined && !this.isGone;
+    this.root.classList.toggle("consistentid-empty", !isShown);
+    this.stage.classList.toggle("consistentid-stale", this.error !== "");
+    this.pager.render(this.page, this.photos.length, photo?.total ?? 0);
+    this.closeUp.hidden = !isShown || !this.overlay.hasCloseUp;
+    this.closeUp.title = text(this.isClose ? "wholePhoto" : "closeUp");
+    this.closeUp.setAttribute("aria-label", this.closeUp.title);
+    this.closeUp.setAttribute("aria-pressed", String(this.isClose));
+    this.#renderChips(isShown ? photo.parts : []);
+    const line = this.#sentence(photo);
+    this.message.textContent = isShown ? "" : this.error || line || text("partsBeforeRun");
+    this.line.textContent = isShown ? line : "";
+    this.line.title = this.line.textContent;
+    this.line.classList.toggle("consistentid-error", this.error !== "");
+    this.message.classList.toggle("consistentid-error", this.error !== "");
+  }
+
+  /** @param {Photo | undefined} photo */
+  #sentence(photo) {
+    if (this.error) return this.error;
+    if (!photo) return "";
+    if (this.isGone) return text("filesGone");
+    if (!photo.parts.some(({ region }) => this.#isOn(region))) return text("partsAllOff");
+    if (hasChanged(photo, (region) => this.#isOn(region))) return text("changed");
+    if (photo.total > this.photos.length && this.page === this.photos.length - 1) {
+      return text("firstOfMany", { shown: this.photos.length, total: photo.total });
+    }
+    return this.notes.join(" ");
+  }
+
+  /** @param {Part[]} parts */
+  #renderChips(parts) {
+    // Chips are kept: replacing the one that is being clicked or focused would end that.
+    while (this.chips.children.length > parts.length) this.chips.lastElementChild?.remove();
+    while (this.chips.children.length < parts.length) this.chips.append(this.#makeChip(this.chips.children.length));
+    const focused = Math.max(0, [...this.chips.children].indexOf(/** @type {Element} */ (document.activeElement)));
+    for (const [index, part] of parts.entries()) {
+      const chip = /** @type {HTMLElement} */ (this.chips.children[index]);
+      const state = this.host.switchOf(part.region);
+      const isOn = this.#isOn(part.region);
+      const name = state?.label || part.label;
+      const share = part.mask ? formatShare(part.area, this.host.locale()) : text("partMissingShort");
+      chip.dataset.region = part.region;
+      chip.style.setProperty("--part", part.colour);
+      chip.tabIndex = index === focused ? 0 : -1;
+      chip.setAttribute("aria-checked", String(isOn));
+      chip.setAttribute("aria-disabled", String(!this.#canToggle(part)));
+      chip.classList.toggle("consistentid-missing", part.mask === null);
+      chip.classList.toggle("consistentid-highlighted", index === this.highlighted);
+      chip.title = text(reasonOf(part, state, isOn), { part: name, share });
+      const [, label, area] = chip.children;
+      label.textContent = name;
+      area.textContent = share;
+    }
+  }
+
+  /** @param {number} index */
+  #makeChip(index) {
+    return element(
+      "button",
+      {
+        type: "button",
+        role: "switch",
+        class: "consistentid-chip",
+        onclick: () => this.#toggle(index),
+        onpointerenter: () => this.#highlight(index),
+        onpointerleave: () => this.#highlight(-1),
+        onfocus: () => this.#highlight(index),
+        onblur: () => this.#highlight(-1),
+      },
+      element("i"),
+      element("span"),
+      element("small"),
+    );
+  }
+
+  #paint() {
+    const photo = this.#photo;
+    if (!photo || this.isGone) return;
+    this.overlay.paint({
+      isOn: photo.parts.map(({ region }) => this.#isOn(region)),
+      highlighted: this.highlighted,
+      strength: this.strength,
+    });
+  }
+
+  /** @param {string} region */
+  #isOn(region) {
+    const state = this.host.switchOf(region);
+    const part = this.#photo?.parts.find((candidate) => candidate.region === region);
+    // A linked switch has its value elsewhere; what the last run used is the best that is known.
+    return state === null || state.isLinked ? (part?.enabled ?? true) : state.isOn;
+  }
+
+  /** @param {Part} part */
+  #canToggle(part) {
+    const state = this.host.switchOf(part.region);
+    return part.mask !== null && state !== null && !state.isLinked;
+  }
+
+  /** @param {number} index */
+  #toggle(index) {
+    const part = this.#photo?.parts[index];
+    if (part && !this.isGone && this.#canToggle(part)) this.host.toggle(part.region);
+  }
+
+  /** @param {number} index */
+  #highlight(index) {
+    if (index === this.highlighted) return;
+    this.highlighted = index;
+    const part = this.#photo?.parts[index];
+    this.stage.classList.toggle("consistentid-clickable", part !== undefined && this.#canToggle(part));
+    for (const [position, chip] of [...this.chips.children].entries()) {
+      chip.classList.toggle("consistentid-highlighted", position === index);
+    }
+    const chip = /** @type {HTMLElement | undefined} */ (this.chips.children[index]);
+    this.canvas.title = chip?.title ?? "";
+    this.#paint();
+  }
+
+  /** @param {MouseEvent} event */
+  #partUnder(event) {
+    if (event.target !== this.canvas || this.isGone || !this.#photo) return -1;
+    const { width, height } = this.canvas;
+    return this.overlay.partAt(
+      pointInPicture(this.canvas.getBoundingClientRect(), width, height, event.clientX, event.clientY),
+    );
+  }
+
+  /** @param {KeyboardEvent} event */
+  #moveFocus(event) {
+    const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
+    const focused = chips.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const next = focused < 0 ? null : stepByKey(event.key, focused, chips.length);
+    if (next === null) return;
+    event.preventDefault();
+    for (const [index, chip] of chips.entries()) chip.tabIndex = index === next ? 0 : -1;
+    chips[next].focus();
+  }
+}
+
+/**
+ * @param {Part} part
+ * @param {{ isLinked: boolean } | null} state
+ * @param {boolean} isOn
+ */
+function reasonOf(part, state, isOn) {
+  if (!part.mask) return "partMissing";
+  if (state?.isLinked) return "partLinked";
+  return isOn ? "partOn" : "partOff";
+}

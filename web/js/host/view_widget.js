@@ -1,0 +1,75 @@
+// @ts-check
+/** Putting a view into a node, in the classic canvas as well as in Nodes 2.0. */
+
+import { app } from "../../../../scripts/app.js";
+import { loadStyles } from "../dom/element.js";
+
+/** No core widget has this type: Nodes 2.0 then shows the element as it is. */
+const WIDGET_TYPE = "CONSISTENTID_VIEW";
+
+/** Around a view in the classic canvas, where it counts as part of the widget's height. */
+const MARGIN = 8;
+
+const MIDDLE_BUTTON = 1;
+const MIDDLE_BUTTON_HELD = 4;
+
+/**
+ * Add a view below a node's widgets. It is not saved in the workflow and no input of the node.
+ * @param {HostNode} node
+ * @param {string} name
+ * @param {HTMLElement} root
+ * @param {{ minWidth: number, minHeight: number }} size of the node's width and the view's height
+ */
+export function addView(node, name, root, { minWidth, minHeight }) {
+  loadStyles();
+  root.style.setProperty("--min-height", `${minHeight}px`);
+  const widget = node.addDOMWidget(name, WIDGET_TYPE, root, {
+    serialize: false,
+    hideOnZoom: false,
+    margin: MARGIN,
+    getMinHeight: () => minHeight + 2 * MARGIN,
+  });
+  widget.serialize = false;
+  passThrough(root);
+  const [width, height] = node.computeSize();
+  node.setSize([Math.max(minWidth, width), Math.max(node.size[1], height)]);
+}
+
+/**
+ * Leave zooming and panning to the canvas while the pointer is over a view.
+ * @param {HTMLElement} root
+ */
+function passThrough(root) {
+  root.addEventListener(
+    "wheel",
+    (event) => {
+      if (!isInNodes2(root) && !scrolls(event)) app.canvas.processMouseWheel(event);
+    },
+    { passive: false },
+  );
+  root.addEventListener("pointerdown", (event) => {
+    if (event.button === MIDDLE_BUTTON) app.canvas.processMouseDown(event);
+  });
+  root.addEventListener("pointermove", (event) => {
+    if ((event.buttons & MIDDLE_BUTTON_HELD) === MIDDLE_BUTTON_HELD) app.canvas.processMouseMove(event);
+  });
+  root.addEventListener("pointerup", (event) => {
+    if (event.button === MIDDLE_BUTTON) app.canvas.processMouseUp(event);
+  });
+  // Space and arrow keys are for the view's buttons, not for panning the canvas.
+  root.addEventListener("keydown", (event) => {
+    const isForCanvas = event.ctrlKey || event.metaKey || event.altKey;
+    if (!isForCanvas && /^( |Enter|Arrow.*|Home|End)$/.test(event.key)) event.stopPropagation();
+  });
+}
+
+/** Whether the wheel is for a text that has been clicked, as in Nodes 2.0. @param {WheelEvent} event */
+function scrolls(event) {
+  const area = /** @type {Element} */ (event.target).closest("[data-capture-wheel]");
+  return area?.contains(document.activeElement) ?? false;
+}
+
+/** Nodes 2.0 pass the wheel on by themselves. @param {HTMLElement} root */
+function isInNodes2(root) {
+  return root.closest(".lg-node") !== null;
+}

@@ -1,0 +1,74 @@
+// @ts-check
+/** What the Face Parser reports about its photos, read with care: it may come from an older version of the node. */
+
+import { isFile } from "./files.js";
+
+/**
+ * @typedef {import("./files.js").FileRef} FileRef
+ * @typedef {{
+ *   region: string, label: string, colour: string, area: number, enabled: boolean, mask: FileRef | null,
+ * }} Part A part without a mask was not found in the photo. `area` is a share of the photo, 0..1.
+ * @typedef {{
+ *   index: number, total: number, width: number, height: number, photo: FileRef, parts: Part[],
+ * }} Photo
+ */
+
+/** The key of a node's result that holds the photos. */
+export const PARTS_KEY = "consistentid_parts";
+
+/** A colour for parts that come without one. */
+const NO_COLOUR = "#9aa0a6";
+
+/**
+ * The photos in a node's result; what cannot be shown is left out.
+ * @param {any} output
+ * @returns {Photo[]}
+ */
+export function photosFrom(output) {
+  const entries = output?.[PARTS_KEY];
+  if (!Array.isArray(entries)) return [];
+  return entries
+    .filter((entry) => isFile(entry?.photo) && Array.isArray(entry.parts))
+    .map((entry, index, { length }) => ({
+      index: Number.isInteger(entry.index) ? entry.index : index,
+      total: Number.isInteger(entry.total) ? entry.total : length,
+      width: entry.width > 0 ? entry.width : 1,
+      height: entry.height > 0 ? entry.height : 1,
+      photo: entry.photo,
+      parts: entry.parts.filter((/** @type {any} */ part) => typeof part?.region === "string").map(toPart),
+    }));
+}
+
+/** @param {any} part @returns {Part} */
+function toPart(part) {
+  return {
+    region: part.region,
+    label: typeof part.label === "string" ? part.label : part.region,
+    colour: /^#[0-9a-f]{6}$/i.test(part.colour) ? part.colour : NO_COLOUR,
+    area: part.area > 0 ? Math.min(1, part.area) : 0,
+    enabled: part.enabled !== false,
+    mask: part.present !== false && isFile(part.mask) ? part.mask : null,
+  };
+}
+
+/**
+ * Whether the switches say something else than the last run did.
+ * @param {Photo} photo
+ * @param {(region: string) => boolean} isOn
+ */
+export function hasChanged(photo, isOn) {
+  return photo.parts.some((part) => part.mask !== null && isOn(part.region) !== part.enabled);
+}
+
+/** Smaller shares are not told apart. */
+const SMALLEST_SHARE = 0.0001;
+
+/**
+ * A share of the picture for people to read: two digits are enough.
+ * @param {number} share 0..1
+ * @param {string} [locale]
+ */
+export function formatShare(share, locale) {
+  const format = new Intl.NumberFormat(locale, { style: "percent", maximumSignificantDigits: share < 0.1 ? 1 : 2 });
+  return share < SMALLEST_SHARE ? `<${format.format(SMALLEST_SHARE)}` : format.format(share);
+}

@@ -1,0 +1,50 @@
+// @ts-check
+/**
+ * The widgets' own sentences, in English. Other languages come from `locales/<language>/main.json`, under
+ * "consistentid" and the same keys. Names in braces are filled in.
+ */
+
+export const TEXTS = {
+  partsBeforeRun: "Run the workflow to see the parts of the face here.",
+  partsAllOff: "All parts are switched off. Switch on at least one.",
+  changed: "Changed since the last run.",
+  filesGone: "The pictures of the last run are gone, as after a restart of ComfyUI. Run the workflow again.",
+  firstOfMany: "The first {shown} of {total} photos are shown.",
+  partOn: "{part}: {share} of the photo. Click to leave it out.",
+  partOff: "{part}: left out. Click to use it.",
+  partMissing: "{part}: not found in this photo. It may be turned away, covered or outside the picture.",
+  partMissingShort: "not found",
+  partLinked: "{part}: switched by the node that is connected to this input.",
+  parts: "Parts of the face",
+  strength: "Strength of the colours",
+  closeUp: "Show the face",
+  wholePhoto: "Show the whole photo",
+  photoOf: "Photo {number} of {total}",
+  previousPhoto: "Previous photo",
+  nextPhoto: "Next photo",
+  promptBeforeRun: "Run the workflow to see the final prompt here, with the words that carry a part of the face.",
+  promptCrops: "What CLIP sees of each part",
+  wordCarries: "Carries this part of the face: {part}",
+  faces: "Faces found",
+  facesBeforeRun: "Run the workflow to see the faces that were found.",
+  facesNone: "No face was found in this photo.",
+  faceChosen: "Face {number}, detection score {score}: the chosen one.",
+  faceOther: "Face {number}, detection score {score}. Click to choose it.",
+};
+
+/** @type {Partial<typeof TEXTS>} */
+let translations = {};
+
+/** @param {any} texts some or all of the sentences in another language */
+export function useTranslations(texts) {
+  translations = typeof texts === "object" && texts !== null ? texts : {};
+}
+
+/**
+ * @param {keyof typeof TEXTS} key
+ * @param {Record<string, string | number>} [values]
+ */
+export function text(key, values = {}) {
+  const sentence = translations[key] || TEXTS[key];
+  return sentence.replace(/\{(\w+)\}/g, (placeholder, name) => String(values[name] ?? placeholder));
+}
