@@ -219,7 +219,7 @@ def _no_face() -> io.Input:
         options=[ERROR, NO_PARTS],
         optional=True,
         tooltip="What to do with a photo in which no part is found: stop with an error, or go on without parts, so "
-        "that no word of the prompt carries one, as the original does without a word.",
+        "that no word of the prompt carries one, as the original does.",
     )
 
 

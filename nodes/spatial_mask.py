@@ -14,7 +14,10 @@ def check_mask(mask: torch.Tensor) -> torch.Tensor:
     if mask.ndim == 2:
         mask = mask[None]
     if mask.ndim != 3 or 0 in mask.shape:
-        raise ValueError(f"Expected a MASK of shape (batch, height, width); found {tuple(mask.shape)}.")
+        raise ValueError(
+            f"Expected a MASK of shape (batch, height, width); found {tuple(mask.shape)}. "
+            "Check the node it comes from."
+        )
     if not torch.isfinite(mask).all():
         raise ValueError("The mask contains values that are not numbers (NaN). Check the node it comes from.")
     if not mask.any():
