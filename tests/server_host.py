@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tools import workflow as workflows
@@ -15,6 +16,9 @@ from tools.workflow import Workflow
 
 #: Of the pictures the tests make: small and short, but not so short that merging never happens.
 SIZE, STEPS = 128, 4
+
+#: What the server says about importing the pack: reported at the end, as no test should depend on a clock.
+PACK_IMPORT_SECONDS = pytest.StashKey[str]()
 
 #: Key of the full-size adapter, which does not fit the narrow base model.
 WIDE_CONSISTENTID = "wide_consistentid"
