@@ -26,7 +26,7 @@ def clip_pixel_values(pictures: Iterable[np.ndarray]) -> torch.Tensor:
     Returns (n, 3, 224, 224) float32.
     Raises ValueError for a picture that is not uint8 RGB or is too long and thin.
     """
-    squares = [_centre_square(picture) for picture in pictures]
+    squares = [centre_square(picture) for picture in pictures]
     if not squares:
         return torch.empty(0, 3, CLIP_SIZE, CLIP_SIZE)
     pixels = np.stack(squares).astype(np.float32) * np.float32(1 / 255)
@@ -34,8 +34,12 @@ def clip_pixel_values(pictures: Iterable[np.ndarray]) -> torch.Tensor:
     return torch.from_numpy(normalised).permute(0, 3, 1, 2).contiguous()  # BHWC -> BCHW
 
 
-def _centre_square(picture: np.ndarray) -> np.ndarray:
-    """uint8 (224, 224, 3); the ends of a picture that is not square are lost."""
+def centre_square(picture: np.ndarray) -> np.ndarray:
+    """The picture CLIP sees, before it is normalised.
+
+    picture: uint8 RGB (H, W, 3).
+    Returns uint8 (224, 224, 3); the ends of a picture that is not square are lost.
+    """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"A picture is uint8 (height, width, 3); found {picture.dtype} {picture.shape}.")
     height, width = picture.shape[:2]

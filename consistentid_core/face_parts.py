@@ -1,15 +1,18 @@
 """The facial parts of photos: what the face parser found and the user chose.
 
 One :class:`FaceParts` describes one person. Crops are made when asked for, because
-a crop is as large as its photo.
+a crop is as large as its photo. Of a photo that was saved and loaded again only the CLIP
+features are left (:class:`StoredPhoto`), which is all that generation needs.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from torch import Tensor
 
 from .crops import crop_part
+from .pairing import AS_MODE, Pairing
 from .regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
 
 #: With fewer pixels on the shorter side there is no face to be told apart.
@@ -19,6 +22,8 @@ MIN_PHOTO_SIDE = 32
 @dataclass(frozen=True, eq=False)
 class FacePart:
     """One part of a face.
+
+    It belongs to one photo: what is derived from both may be kept with the part.
 
     name: ``Face``, ``Left_Eye`` ...; ``Eyes``, ``Ears``, ``Lips`` for both of a pair.
     region: name of its :class:`~.regions.Region`.
@@ -53,10 +58,79 @@ class FacePhoto:
 
 
 @dataclass(frozen=True, eq=False)
-class FaceParts:
-    """One or more photos of one person. Compared by identity: what is derived from it may be kept with it."""
+class StoredPart:
+    """A part of a face of which only the CLIP features are left.
 
-    photos: tuple[FacePhoto, ...]
+    name, region: as of a :class:`FacePart`.
+    features: (257, 1280) float32 on the CPU.
+    quality: what :func:`~.part_quality.part_quality` said of it when there was a photo.
+    """
+
+    name: str
+    region: str
+    features: Tensor
+    quality: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPhoto:
+    """A photo of which only the CLIP features are left.
+
+    features: of the whole photo, (257, 1280) float32 on the CPU.  parts: as of a :class:`FacePhoto`.
+    """
+
+    features: Tensor
+    parts: tuple[StoredPart, ...]
+
+
+AnyPart = FacePart | StoredPart
+AnyPhoto = FacePhoto | StoredPhoto
+
+
+@dataclass(frozen=True, eq=False)
+class FaceParts:
+    """One or more photos of one person. Compared by identity: what is derived from it may be kept with it.
+
+    photos: if several show a region, their CLIP features of it are averaged.
+    strengths: by region, how far the row of its word is moved from plain (0) to fused (1) and beyond; 1 if absent.
+    pairing: which part goes to which word.
+    id_weights: how much each photo counts in the CLIP features of the ID tokens, 0 and above; None: all alike.
+    """
+
+    photos: tuple[AnyPhoto, ...]
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    pairing: Pairing = AS_MODE
+    id_weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        weights = self.id_weights
+        if weights is not None and (len(weights) != len(self.photos) or min(weights) < 0 or not any(weights)):
+            raise ValueError(
+                f"ID weights {weights} do not fit {len(self.photos)} photos: give one of at least 0 for each, "
+                "and more than 0 to one of them."
+            )
+
+    def strength(self, region: str) -> float:
+        """How strongly the part of a region is fused into its word."""
+        return self.strengths.get(region, 1.0)
+
+    def parts(self) -> Iterator[tuple[AnyPhoto, AnyPart]]:
+        """Every part with the photo it is from, photo by photo."""
+        for photo in self.photos:
+            for part in photo.parts:
+                yield photo, part
+
+    def pictured_parts(self) -> Iterator[tuple[FacePhoto, FacePart]]:
+        """Every part whose photo is still there."""
+        for photo in self.photos:
+            if isinstance(photo, FacePhoto):
+                for part in photo.parts:
+                    yield photo, part
+
+    def regions(self) -> tuple[str, ...]:
+        """The regions that any photo shows, in crop order."""
+        shown = {part.region for _, part in self.parts()}
+        return tuple(name for name in REGION_NAMES if name in shown)
 
 
 def find_parts(label_map: np.ndarray, *, pair: PairMode = "original") -> tuple[FacePart, ...]:
@@ -101,6 +175,15 @@ def choose_parts(parts: Collection[FacePart], regions: Collection[str]) -> tuple
     for name in regions:
         region_named(name)
     return tuple(part for part in parts if part.region in regions)
+
+
+def with_regions(photo: AnyPhoto, regions: Collection[str]) -> AnyPhoto:
+    """The photo with its parts of these regions alone; the very photo if these are all it has."""
+    if all(part.region in regions for part in photo.parts):
+        return photo
+    if isinstance(photo, StoredPhoto):
+        return replace(photo, parts=tuple(part for part in photo.parts if part.region in regions))
+    return replace(photo, parts=choose_parts(photo.parts, regions))
 
 
 def replace_parts(parts: Collection[FacePart], others: Collection[FacePart]) -> tuple[FacePart, ...]:

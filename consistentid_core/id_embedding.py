@@ -1,8 +1,9 @@
 """The face-recognition vector of one person, from one or more photos (SPEC 2.1)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import torch
@@ -23,6 +24,16 @@ ERROR = "error"
 ZERO_VECTOR = "zero vector (original)"
 #: What to do with a photo without a face. The original goes on with a zero vector.
 NO_FACE_POLICIES = (ERROR, ZERO_VECTOR)
+
+NORM_MEAN = "norm mean"
+MEAN = "mean"
+CONCAT = "concat"
+#: How the vectors of several photos become one identity: their mean brought back to unit length; their
+#: mean, which is shorter the less they agree; or all of them, each with ID tokens of its own.
+COMBINE_METHODS = (NORM_MEAN, MEAN, CONCAT)
+
+#: More vectors would make more ID tokens than a prompt has words.
+MAX_VECTORS = 16
 
 
 def _width(face: Face) -> float:
@@ -50,20 +61,33 @@ LARGE_TO_SMALL = next(iter(FACE_ORDERS))
 class IDEmbedding:
     """What a face recogniser says about one person.
 
-    vector: (1, 512) float32 on the CPU, of unit length; zeros stand for nobody.
+    vector: (k, 512) float32 on the CPU; k is 1 unless vectors were concatenated. Of unit length, shorter
+    if it is a plain mean; zeros stand for nobody.
     channel_order: one of :data:`CHANNEL_ORDERS`.
-    photos: how many photos with a face it was averaged over.
+    photos: how many photos with a face it is from.
+    combine: one of :data:`COMBINE_METHODS`, how these were combined.
+    source: a hash of the photos, 32 hexadecimal digits; empty if unknown.
     """
 
     vector: torch.Tensor
     channel_order: str = BGR
     recogniser: str = RECOGNISER.name
     photos: int = 1
+    combine: str = NORM_MEAN
+    source: str = ""
 
     def __post_init__(self) -> None:
-        if self.vector.shape != (1, EMBEDDING_WIDTH) or self.vector.dtype != torch.float32:
-            found = f"{tuple(self.vector.shape)} {self.vector.dtype}"
-            raise ValueError(f"An ID embedding is a (1, {EMBEDDING_WIDTH}) float32 tensor, not {found}.")
+        vector = self.vector
+        if vector.ndim != 2 or vector.shape[1] != EMBEDDING_WIDTH or vector.dtype != torch.float32:
+            found = f"{tuple(vector.shape)} {vector.dtype}"
+            raise ValueError(
+                f"An ID embedding is a (vectors, {EMBEDDING_WIDTH}) float32 tensor, not {found}."
+            )
+        if not 1 <= len(vector) <= MAX_VECTORS:
+            raise ValueError(
+                f"{len(vector)} vectors cannot be one ID embedding: there may be 1 to {MAX_VECTORS}. "
+                "Use fewer photos, or a mean of them."
+            )
 
     @property
     def is_zero(self) -> bool:
@@ -89,15 +113,15 @@ def embed_person(
     threshold: float = 0.5,
     no_face: str = ERROR,
     channel_order: str = BGR,
+    combine: str = NORM_MEAN,
 ) -> tuple[IDEmbedding, list[PhotoFaces]]:
     """Recognise one person in one or more photos.
-
-    The unit vectors of several photos are averaged and brought back to unit length.
 
     photos: uint8 RGB pictures (H, W, 3).
     order, index: which face of a photo is the person, a key of :data:`FACE_ORDERS` and a place in it.
     threshold: the lowest detection score of a face.
     no_face: one of :data:`NO_FACE_POLICIES`.
+    combine: one of :data:`COMBINE_METHODS`, for several photos.
     Returns the embedding and, per photo, the faces found.
     Raises NoFaceError for a photo without a face (policy ``error``) or with too few for ``index``.
     """
@@ -114,6 +138,7 @@ def embed_person(
             if no_face == ERROR:
                 raise NoFaceError(message)
             logger.warning("%s Counted as a zero vector.", message)
+            vectors.append(np.zeros(EMBEDDING_WIDTH, np.float32))
             found.append(PhotoFaces((), None))
             continue
         faces = tuple(sorted(detection.faces, key=FACE_ORDERS[order]))
@@ -124,20 +149,88 @@ def embed_person(
             )
         vectors.append(analyser.embed(pixels, faces[index]))
         found.append(PhotoFaces(faces, index))
-    return IDEmbedding(_average(vectors), channel_order, photos=len(vectors)), found
+    embedding = IDEmbedding(
+        _combined(np.stack(vectors), np.ones(len(vectors)), combine),
+        channel_order,
+        photos=sum(photo.chosen is not None for photo in found),
+        combine=combine,
+        source=hash_photos(photos),
+    )
+    return embedding, found
 
 
-def _average(vectors: Sequence[np.ndarray]) -> torch.Tensor:
-    """The direction unit vectors share: (1, 512); zeros if there are none."""
-    total = np.sum(vectors, axis=0, dtype=np.float64) if vectors else np.zeros(EMBEDDING_WIDTH)
-    length = np.linalg.norm(total)
-    if vectors and length < 1e-6:
+def combine_embeddings(
+    embeddings: Sequence[IDEmbedding], weights: Sequence[float] | None = None, *, combine: str = NORM_MEAN
+) -> IDEmbedding:
+    """One ID embedding from several.
+
+    weights: one per embedding, at least 0; by default all count alike, however many photos each is from.
+    ``concat`` keeps whole vectors, so there a weight of 0 only leaves an embedding out.
+    combine: one of :data:`COMBINE_METHODS`.
+    Raises ValueError if they do not belong together, or nothing has a weight.
+    """
+    weights = [1.0] * len(embeddings) if weights is None else list(weights)
+    if len(weights) != len(embeddings) or min(weights, default=0.0) < 0 or not any(weights):
         raise ValueError(
-            "The faces of the photos cancel each other out: they cannot be of one person. "
-            "Use photos of one person, or choose another face_index."
+            f"Weights {weights} do not fit {len(embeddings)} ID embeddings: give each a weight of at least 0, "
+            "and one of them more than 0."
         )
-    unit = total / length if vectors else total
-    return torch.from_numpy(unit.astype(np.float32)).unsqueeze(0)
+    used = [(one, weight) for one, weight in zip(embeddings, weights, strict=True) if weight]
+    for what in ("recogniser", "channel_order"):
+        values = sorted({getattr(one, what) for one, _ in used})
+        if len(values) > 1:
+            raise ValueError(
+                f"These ID embeddings cannot be combined: their {what.replace('_', ' ')}s are {' and '.join(values)}. "
+                "Make all of them with the same settings."
+            )
+    vectors = torch.cat([one.vector for one, _ in used]).numpy()
+    # The vectors of a concatenated embedding share its weight.
+    shares = np.concatenate([np.full(len(one.vector), weight / len(one.vector)) for one, weight in used])
+    first = used[0][0]
+    return IDEmbedding(
+        _combined(vectors, shares, combine),
+        first.channel_order,
+        first.recogniser,
+        photos=sum(one.photos for one, _ in used),
+        combine=combine,
+        source=_hash(one.source.encode() for one, _ in used) if all(one.source for one, _ in used) else "",
+    )
+
+
+def hash_photos(photos: Sequence[np.ndarray]) -> str:
+    """Tells whether two embeddings are of the same pictures: 32 hexadecimal digits.
+
+    photos: uint8 RGB pictures (H, W, 3).
+    """
+    return _hash(part for photo in photos for part in (str(photo.shape).encode(), photo.tobytes()))
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _combined(vectors: np.ndarray, weights: np.ndarray, combine: str) -> torch.Tensor:
+    """(1, 512), or all of them for ``concat``.
+
+    vectors: (n, 512), of unit length, or zeros for a photo without a face.  weights: (n,).
+    """
+    if combine == CONCAT:
+        return torch.from_numpy(vectors.astype(np.float32))
+    total = (vectors.astype(np.float64) * weights[:, None]).sum(axis=0)
+    if combine == NORM_MEAN and vectors.any():
+        length = np.linalg.norm(total)
+        if length < 1e-6 * weights.sum():
+            raise ValueError(
+                "The faces of the photos cancel each other out: they cannot be of one person. "
+                "Use photos of one person, or choose another face_index."
+            )
+        total = total / length
+    elif combine == MEAN:
+        total = total / weights.sum()
+    return torch.from_numpy(total.astype(np.float32)).unsqueeze(0)
 
 
 def _name(photo: np.ndarray, number: int, count: int) -> str:

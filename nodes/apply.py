@@ -9,7 +9,7 @@ from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
 from .adapter import fitting_layers, merge_lora
 from .clip_features import encode_pixels
-from .facial_features import photo_features
+from .facial_features import merge_photos, person_features
 from .model_patch import MAX_PEOPLE, IDAttentionPatch
 from .models import ConsistentIDModel
 from .pictures import to_pictures
@@ -115,7 +115,7 @@ class ApplyConsistentID(io.ComfyNode):
     ) -> io.NodeOutput:
         layers = fitting_layers(model, consistentid)
         others = people_in(model)
-        features = features_of_person(clip_vision, image, face_parts)
+        features = features_of_person(clip_vision, image, face_parts, len(id_embed.vector))
         patched = model.clone()
         merge_lora(patched, consistentid, layers, lora_weight)
         sampling = model.get_model_object("model_sampling")
@@ -145,17 +145,20 @@ def people_in(model) -> int:
     return people
 
 
-def features_of_person(clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None) -> torch.Tensor:
-    """CLIP features of the photo that shows the person, averaged over several. Returns (1, 257, 1280)."""
+def features_of_person(
+    clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None, vectors: int = 1
+) -> torch.Tensor:
+    """CLIP features of the photo that shows the person, averaged over several: (1, 257, 1280).
+
+    vectors: of the ID embedding; as many photos as vectors stay apart, (vectors, 257, 1280).
+    """
     if image is not None:
-        features = encode_pixels(clip_vision, clip_pixel_values(to_pictures(image)))
-    elif face_parts is not None:
-        features = photo_features(clip_vision, face_parts)
-    else:
-        raise ValueError(
-            "There is no photo of the person: connect image (the photo itself) or face_parts (from Parse Face)."
-        )
-    return features.mean(0, keepdim=True)
+        return merge_photos(encode_pixels(clip_vision, clip_pixel_values(to_pictures(image))), vectors)
+    if face_parts is not None:
+        return person_features(clip_vision, face_parts, vectors)
+    raise ValueError(
+        "There is no photo of the person: connect image (the photo itself) or face_parts (from Parse Face)."
+    )
 
 
 NODES = [ApplyConsistentID]

@@ -5,6 +5,7 @@ negative carries the "nothing" of the unconditional branch at the same rows thro
 (SPEC 4, 5). Everything is native conditioning, so any sampler works.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,15 @@ import torch
 from ..consistentid_core.caption import region_of_part
 from ..consistentid_core.errors import ModelMismatchError
 from ..consistentid_core.face_parts import FaceParts
-from ..consistentid_core.pairing import PADDING, pair_by_rank
+from ..consistentid_core.pairing import (
+    AS_MODE,
+    BY_NAME,
+    PADDING,
+    Pairing,
+    marked_words,
+    pair_by_name,
+    pair_by_rank,
+)
 from ..consistentid_core.prompt import AssembledPrompt, Mode, assemble
 from ..consistentid_core.regions import REGION_NAMES
 from ..consistentid_core.tokens import CONTEXT_LENGTH
@@ -77,7 +86,8 @@ def encode_facial_prompt(
     )  # fmt: skip
     plain_tokens = original_plain_tokens if mode == "original" else _host_tokens
     facial = (original_tokens if mode == "original" else clean_tokens)(clip, assembled.text)
-    regions = _pair(assembled, facial)
+    regions = _pair(assembled, facial, face_parts.pairing)
+    strengths = [1.0 if region is PADDING else face_parts.strength(region) for region in regions]
 
     vectors = region_vectors(consistentid, clip_vision, face_parts) if regions else {}
     nothing = zero_vector(consistentid, clip_vision)
@@ -89,12 +99,13 @@ def encode_facial_prompt(
     text = (
         marked if same_tokens(text_tokens, facial.tokens) else clip.encode_from_tokens_scheduled(text_tokens)
     )
-    fused = fuse(marked, facial, parts, consistentid, clip)
+    fused = fuse(marked, facial, parts, strengths, consistentid, clip)
     negative = clip.encode_from_tokens_scheduled(plain_tokens(clip, negative_prompt))
     unweighted = FacialTokens({}, facial.positions, (1.0,) * len(regions))
     return FacialPrompt(
         positive=fused if text is marked and not regions else switch(text, fused, merge_percent),
-        negative=fuse(negative, unweighted, [nothing] * len(regions), consistentid, clip),
+        # With the same strengths: at 0 both branches are as if the part were switched off.
+        negative=fuse(negative, unweighted, [nothing] * len(regions), strengths, consistentid, clip),
         assembled=assembled,
         positions=facial.positions,
         regions=regions,
@@ -114,13 +125,15 @@ def part_names(face_parts: FaceParts) -> tuple[str, ...]:
 def fuse(
     conditioning: Conditioning,
     facial: FacialTokens,
-    parts: list[torch.Tensor],
+    parts: Sequence[torch.Tensor],
+    strengths: Sequence[float],
     consistentid: ConsistentIDModel,
     clip,
 ) -> Conditioning:
     """A copy of a conditioning with facial parts fused into its rows.
 
     parts: one vector (D,) per position. Rows beyond a shorter conditioning are skipped.
+    strengths: one per position, how far its row is moved from plain (0) to fused (1) and beyond.
     A word's weight acts on the fused row, by the formula the host uses for plain rows.
     """
     encoder = consistentid.facial_encoder
@@ -132,10 +145,16 @@ def fuse(
             vectors = torch.stack([parts[k] for k in inside])
             fused = encoder.loaded().fuse(embeds[0, rows].to(encoder.device), vectors.to(encoder.device))
             embeds = embeds.clone()
-            embeds[0, rows] = fused.to(embeds)
+            embeds[0, rows] = _moved(embeds[0, rows], fused.to(embeds), [strengths[k] for k in inside])
             _apply_weights(embeds, rows, [facial.weights[k] for k in inside], clip)
         result.append([embeds, dict(options)])
     return result
+
+
+def _moved(plain: torch.Tensor, fused: torch.Tensor, strengths: Sequence[float]) -> torch.Tensor:
+    """Rows (n, D) between plain (strength 0) and fused (1), or beyond; at 1 exactly the fused ones."""
+    factors = torch.tensor(strengths, dtype=plain.dtype, device=plain.device).unsqueeze(1)
+    return torch.where(factors == 1.0, fused, plain + factors * (fused - plain))
 
 
 def _apply_weights(embeds: torch.Tensor, rows: list[int], weights: list[float], clip) -> None:
@@ -163,11 +182,15 @@ def _with_range(conditioning: Conditioning, start: float, end: float) -> Conditi
     ]
 
 
-def _pair(assembled: AssembledPrompt, facial: FacialTokens) -> tuple[str | None, ...]:
-    """The region for each facial row: by name where the prompt says so, by rank otherwise."""
-    if assembled.regions is not None:
+def _pair(assembled: AssembledPrompt, facial: FacialTokens, pairing: Pairing) -> tuple[str | None, ...]:
+    """The region for each facial row: as asked for, else by name where the prompt says so and by rank otherwise."""
+    count = len(facial.positions)
+    regions = [region_of_part(part) for part in assembled.parts]
+    if assembled.regions is not None and pairing in (AS_MODE, BY_NAME):
         return assembled.regions
-    return pair_by_rank(len(facial.positions), [region_of_part(part) for part in assembled.parts])
+    if pairing == BY_NAME:
+        return pair_by_name(marked_words(assembled.text)[:count], regions)
+    return pair_by_rank(count, regions)
 
 
 def _cut_notes(facial: FacialTokens) -> tuple[str, ...]:

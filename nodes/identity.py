@@ -65,7 +65,7 @@ class SetIdentity(io.ComfyNode):
     ) -> io.NodeOutput:
         keys_values = None
         if id_embed is not None:
-            features = features_of_person(clip_vision, image, face_parts)
+            features = features_of_person(clip_vision, image, face_parts, len(id_embed.vector))
             keys_values = consistentid.keys_values(id_embed.vector, features)
         identity = Identity(consistentid.family, keys_values, weight)
         return io.NodeOutput(

@@ -48,16 +48,18 @@ class ConsistentIDModel:
     def keys_values(self, id_vector: torch.Tensor, clip_features: torch.Tensor) -> KeysValues:
         """What the ID tokens of one person add to every cross-attention layer.
 
-        id_vector: (1, 512), unit length or zeros.  clip_features: (1, 257, 1280).
-        Returns keys and values in float32 on the CPU: about 0.3 MB for SD1.5.
+        id_vector: (k, 512), unit length or zeros.  clip_features: (1, 257, 1280), or one set per vector.
+        Each vector gives a set of tokens of its own; the sets follow each other.
+        Returns keys and values in float32 on the CPU: about 0.3 MB for SD1.5 and one vector.
         """
         device = self.id_projection.device
+        clip_features = clip_features.expand(len(id_vector), -1, -1)
         # SPEC 4: only SDXL adds the resampled tokens to the projected face instead of replacing it.
         tokens = self.id_projection.loaded()(
             id_vector.to(device), clip_features.to(device), shortcut=self.family == "sdxl"
         )
         device = self.key_value_projection.device
-        projected = self.key_value_projection.loaded()(tokens.to(device))
+        projected = self.key_value_projection.loaded()(tokens.to(device).flatten(0, 1).unsqueeze(0))
         return {index: (k.cpu(), v.cpu()) for index, (k, v) in projected.items()}
 
     def no_identity_keys_values(self, clip_vision) -> KeysValues:

@@ -95,8 +95,8 @@ def as_text(encoded: FacialPrompt) -> str:
 
 
 def save_crops(face_parts: FaceParts) -> list[dict]:
-    """The crops as CLIP sees them, 224 x 224, in ComfyUI's temporary folder."""
-    parts = [part for photo in face_parts.photos for part in photo.parts]
+    """The crops as CLIP sees them, 224 x 224, in ComfyUI's temporary folder; stored photos have none."""
+    parts = [part for _, part in face_parts.pictured_parts()]
     if not parts:
         return []
     pixels = crop_pixels(face_parts).permute(0, 2, 3, 1)  # BCHW -> BHWC

@@ -1,5 +1,6 @@
 """Which face becomes the person, several photos, colour order, and photos without a face."""
 
+import dataclasses
 import itertools
 import logging
 
@@ -11,7 +12,20 @@ from drawn_faces import draw, middle
 from consistentid_core.errors import NoFaceError
 from consistentid_core.face_analysis import Detection, Face, load_face_analyser
 from consistentid_core.face_boxes import draw_faces
-from consistentid_core.id_embedding import BGR, FACE_ORDERS, RGB, ZERO_VECTOR, IDEmbedding, embed_person
+from consistentid_core.id_embedding import (
+    BGR,
+    COMBINE_METHODS,
+    CONCAT,
+    FACE_ORDERS,
+    MAX_VECTORS,
+    MEAN,
+    NORM_MEAN,
+    RGB,
+    ZERO_VECTOR,
+    IDEmbedding,
+    combine_embeddings,
+    embed_person,
+)
 from tools.standins import insightface as standin
 
 #: x of three faces in one picture, from large to small: none of the seven orders equals another.
@@ -161,11 +175,132 @@ def test_no_photo_at_all_is_refused(analyser):
 
 
 @pytest.mark.parametrize(
-    "vector", [torch.zeros(512), torch.zeros(2, 512), torch.zeros(1, 512, dtype=torch.float16)]
+    "vector", [torch.zeros(512), torch.zeros(1, 511), torch.zeros(1, 512, dtype=torch.float16)]
 )
-def test_only_one_row_of_512_floats_is_an_id_embedding(vector):
-    with pytest.raises(ValueError, match=r"\(1, 512\) float32"):
+def test_only_rows_of_512_floats_are_an_id_embedding(vector):
+    with pytest.raises(ValueError, match=r"\(vectors, 512\) float32"):
         IDEmbedding(vector)
+
+
+@pytest.mark.parametrize("count", [0, MAX_VECTORS + 1])
+def test_an_id_embedding_has_one_to_sixteen_vectors(count):
+    with pytest.raises(ValueError, match=f"{count} vectors.*1 to {MAX_VECTORS}"):
+        IDEmbedding(torch.zeros(count, 512))
+
+
+# ---------------------------------------------------------------- combining several
+
+
+PHOTOS = [draw(400, 400, (200, 200, 150), tint=tint) for tint in (0, 10, 20)]
+
+
+@pytest.fixture(scope="module")
+def alone(analyser):
+    return [embed_person(analyser, [photo])[0] for photo in PHOTOS]
+
+
+def test_concat_keeps_the_vector_of_every_photo_in_order(analyser, alone):
+    together, _ = embed_person(analyser, PHOTOS, combine=CONCAT)
+    torch.testing.assert_close(together.vector, torch.cat([one.vector for one in alone]))
+    assert (together.photos, together.combine) == (3, CONCAT)
+
+
+def test_a_plain_mean_is_shorter_than_one_unless_the_photos_agree(analyser, alone):
+    together, _ = embed_person(analyser, PHOTOS, combine=MEAN)
+    torch.testing.assert_close(
+        together.vector, torch.cat([one.vector for one in alone]).mean(0, keepdim=True)
+    )
+    assert together.vector.norm().item() < 1.0
+    same, _ = embed_person(analyser, PHOTOS[:1] * 2, combine=MEAN)
+    torch.testing.assert_close(same.vector, alone[0].vector)
+
+
+def test_the_norm_mean_is_the_default(analyser):
+    default, _ = embed_person(analyser, PHOTOS)
+    assert torch.equal(default.vector, embed_person(analyser, PHOTOS, combine=NORM_MEAN)[0].vector)
+    assert default.combine == NORM_MEAN
+
+
+def test_one_photo_gives_the_same_vector_by_every_method(analyser, alone):
+    for method in COMBINE_METHODS:
+        torch.testing.assert_close(
+            embed_person(analyser, PHOTOS[:1], combine=method)[0].vector, alone[0].vector
+        )
+
+
+def test_a_photo_without_a_face_is_a_zero_row_of_a_concatenation(analyser, alone):
+    both, _ = embed_person(analyser, [NOBODY, PHOTOS[0]], no_face=ZERO_VECTOR, combine=CONCAT)
+    torch.testing.assert_close(both.vector, torch.cat([torch.zeros(1, 512), alone[0].vector]))
+    assert both.photos == 1 and not both.is_zero
+
+
+@pytest.mark.parametrize("method", COMBINE_METHODS)
+def test_combining_embeddings_equals_combining_photos(analyser, alone, method):
+    by_photos, _ = embed_person(analyser, PHOTOS, combine=method)
+    combined = combine_embeddings(alone, combine=method)
+    torch.testing.assert_close(combined.vector, by_photos.vector)
+    assert (combined.photos, combined.combine) == (3, method)
+
+
+def test_weights_pull_the_mean_towards_one_embedding(alone):
+    def likeness(weights):
+        vector = combine_embeddings(alone[::2], weights).vector
+        return torch.nn.functional.cosine_similarity(vector, alone[0].vector).item()
+
+    assert likeness([3, 1]) > likeness([1, 1]) > likeness([1, 3])
+    assert likeness([1, 0]) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_weights_are_relative(alone):
+    for method in (NORM_MEAN, MEAN):
+        small, large = (
+            combine_embeddings(alone, [w, 2 * w, w], combine=method).vector for w in (0.01, 100.0)
+        )
+        torch.testing.assert_close(small, large)
+
+
+def test_a_concatenated_embedding_counts_as_much_as_a_single_one(alone):
+    pair = combine_embeddings(alone[:2], combine=CONCAT)
+    nested = combine_embeddings([pair, alone[2]], combine=MEAN).vector
+    expected = (alone[0].vector + alone[1].vector) / 4 + alone[2].vector / 2
+    torch.testing.assert_close(nested, expected)
+
+
+def test_a_weight_of_zero_leaves_an_embedding_out_of_a_concatenation(alone):
+    kept = combine_embeddings(alone, [1, 0, 1], combine=CONCAT)
+    assert torch.equal(kept.vector, torch.cat([alone[0].vector, alone[2].vector]))
+    assert kept.photos == 2
+
+
+@pytest.mark.parametrize("weights", [[1, 1], [1, 1, -1], [0, 0, 0]])
+def test_unfitting_weights_are_refused(alone, weights):
+    with pytest.raises(ValueError, match="do not fit 3 ID embeddings"):
+        combine_embeddings(alone, weights)
+
+
+def test_embeddings_of_different_recognisers_cannot_be_combined(alone):
+    other = dataclasses.replace(alone[0], recogniser="glintr100.onnx")
+    with pytest.raises(ValueError, match="recognisers are glintr100.onnx and w600k_r50.onnx"):
+        combine_embeddings([alone[0], other])
+
+
+def test_embeddings_of_different_channel_orders_cannot_be_combined(alone):
+    other = dataclasses.replace(alone[0], channel_order=RGB)
+    with pytest.raises(ValueError, match="channel orders are BGR and RGB"):
+        combine_embeddings([alone[0], other])
+
+
+def test_the_source_tells_the_photos_apart(analyser, alone):
+    sources = [one.source for one in alone]
+    assert len(set(sources)) == 3 and {len(source) for source in sources} == {32}
+    assert embed_person(analyser, PHOTOS[:1])[0].source == sources[0]
+    turned, _ = embed_person(analyser, [np.ascontiguousarray(PHOTOS[0][:, ::-1])])
+    assert turned.source != sources[0]
+
+
+def test_an_unknown_source_stays_unknown_when_combined(alone):
+    unknown = IDEmbedding(alone[1].vector)
+    assert combine_embeddings([alone[0], unknown]).source == ""
 
 
 def test_faces_are_drawn_and_large_photos_shrunk(analyser):
