@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ class BaseDirectory:
 
     folder: Path
     model_paths: Path  # the file for --extra-model-paths-config
+    pack: Path  # the pack's folder below custom_nodes
 
     @property
     def input(self) -> Path:
@@ -32,22 +34,38 @@ class BaseDirectory:
 
 
 @contextmanager
-def base_directory(models: Mapping[str, Sequence[Path]]) -> Iterator[BaseDirectory]:
+def base_directory(
+    models: Mapping[str, Sequence[Path]], *, archive: Path | None = None, pack_name: str = PACK_NAME
+) -> Iterator[BaseDirectory]:
     """Make a base directory and delete it afterwards.
 
     models: the folders that hold the models of each type, by ComfyUI's folder name.
+    archive: unpack the pack from an archive of ``tools/pack.py``; otherwise this repository is linked.
+    pack_name: the name of its folder below custom_nodes.
     """
     paths.RUNS.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=paths.RUNS))
     try:
         for name in ("custom_nodes", "input", "models", "output", "temp", "user"):
             (folder / name).mkdir()
-        _link_or_copy(paths.ROOT, folder / "custom_nodes" / PACK_NAME)
-        base = BaseDirectory(folder, folder / "extra_model_paths.yaml")
+        pack = folder / "custom_nodes" / pack_name
+        if archive is None:
+            _link_or_copy(paths.ROOT, pack)
+        else:
+            unpack(archive, pack)
+        base = BaseDirectory(folder, folder / "extra_model_paths.yaml", pack)
         base.model_paths.write_text(_model_paths(models), "utf-8")
         yield base
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # removes the link to the pack, not what it points to
+
+
+def unpack(archive: Path, pack: Path) -> None:
+    """Unpack an archive of ``tools/pack.py`` and give the one folder in it the path ``pack``."""
+    with tempfile.TemporaryDirectory(dir=pack.parent) as folder, zipfile.ZipFile(archive) as content:
+        content.extractall(folder)
+        (unpacked,) = Path(folder).iterdir()
+        unpacked.rename(pack)
 
 
 def _model_paths(models: Mapping[str, Sequence[Path]]) -> str:

@@ -9,5 +9,6 @@ COMFYUI = HOST / "ComfyUI"
 STANDINS = HOST / "standins"  # laid out like ComfyUI's models folder
 RUNS = HOST / "run"  # base directories of running servers
 LOGS = HOST / "logs"
+DIST = ROOT / "dist"  # archives of the pack
 OUTPUT = ROOT / "output"
 WORKFLOWS = ROOT / "workflows"
