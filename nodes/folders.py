@@ -25,9 +25,10 @@ def register() -> None:
     for name in (*FACE_PARSING, INSIGHTFACE, LLM):
         folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
         # A folder type made by add_model_folder_path lists every file unless it is told which.
-        _, extensions = folder_paths.folder_names_and_paths[name]
+        paths, extensions = folder_paths.folder_names_and_paths[name]
         if name in FACE_PARSING:
-            extensions.update(_WEIGHT_EXTENSIONS)
+            # A new set: other packs register lists, or the very set that ComfyUI uses itself.
+            folder_paths.folder_names_and_paths[name] = (paths, {*extensions, *_WEIGHT_EXTENSIONS})
 
 
 def list_weights(*names: str) -> list[str]:
