@@ -1,19 +1,21 @@
 """Tests against a real ComfyUI server that has the pack installed as a user would have it.
 
-One server for the whole session, on loopback. Its models are stand-ins: a narrow base model
-and an adapter that fits it, everything else in full size (tools/standins/catalogue.py).
+The pack is unpacked from the archive of ``tools/pack.py``, next to another pack. One server for the
+whole session, on loopback. Its models are stand-ins: a narrow base model and an adapter that fits it,
+everything else in full size (tools/standins/catalogue.py).
 """
 
 import copy
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from server_host import SIZE, STEPS, WIDE_CONSISTENTID, Host, first, keep
+from server_host import PACK_IMPORT_SECONDS, SIZE, STEPS, WIDE_CONSISTENTID, Host, first, keep
 
-from tools import paths
+from tools import pack, paths
 from tools import workflow as workflows
 from tools.base_directory import base_directory
 from tools.client import Client
@@ -25,15 +27,23 @@ from tools.workflow import Workflow
 
 ASSETS = paths.WORKFLOWS / "assets"
 
+NEIGHBOUR = Path(__file__).resolve().parents[1] / "neighbour_pack"
+
+#: A name a user could give the pack's folder.
+PACK_NAME = "ConsistentID für später"
+
 
 @pytest.fixture(scope="session")
-def host():
+def host(tmp_path_factory):
+    archive = pack.build(tmp_path_factory.mktemp("archive"), allow_dirty=True)
     environment = Environment(Path(sys.executable), Path(os.environ.get("COMFYUI_PATH") or paths.COMFYUI))
     wanted = {**catalogue.NARROW, WIDE_CONSISTENTID: catalogue.FULL[catalogue.CONSISTENTID]}
     models = resolve(wanted, folders=[])
     # By default results of nodes that the next workflow lacks are forgotten, photo and all.
     arguments = ["--cpu", "--cache-lru", "100"]
-    with base_directory(by_folder_type(models.values())) as base:
+    folders = by_folder_type(models.values())
+    with base_directory(folders, archive=archive, pack_name=PACK_NAME) as base:
+        shutil.copytree(NEIGHBOUR, base.folder / "custom_nodes" / "neighbour")
         _make_pictures(base.input)
         _make_bad_files(base.folder / "models" / "consistentid", models[catalogue.CONSISTENTID])
         with Server(environment, base, log=paths.LOGS / "test-server.log", arguments=arguments) as server:
@@ -65,6 +75,11 @@ def plain_workflow(workflow) -> Workflow:
         plain, "KSampler", model=[loader, 0], positive=["positive", 0], negative=["negative", 0]
     )
     return plain
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if seconds := config.stash.get(PACK_IMPORT_SECONDS, None):
+        terminalreporter.write_line(f"The server imported the pack in {seconds} s.")
 
 
 def _make_pictures(folder: Path) -> None:

@@ -1,24 +1,12 @@
-"""The pack as the server sees it after start."""
+"""The pack as the server sees it after start: unpacked from the archive that users get."""
 
 import re
+import urllib.parse
+import urllib.request
 
 import pytest
-
-from tools.base_directory import PACK_NAME
-
-#: Ids of the nodes; released ids never change.
-NODE_IDS = (
-    "ConsistentIDModelLoader",
-    "ConsistentIDFaceParserLoader",
-    "ConsistentIDFaceParser",
-    "ConsistentIDFacePartsFromMap",
-    "ConsistentIDCaptionerLoader",
-    "ConsistentIDFaceCaptioner",
-    "ConsistentIDEmbedding",
-    "ConsistentIDFaceEncoder",
-    "ConsistentIDApply",
-    "ConsistentIDSimple",
-)
+from node_ids import NODE_IDS
+from server_host import PACK_IMPORT_SECONDS
 
 
 @pytest.fixture(scope="session")
@@ -26,18 +14,18 @@ def object_info(host) -> dict:
     return host.client.get("/object_info")
 
 
-def test_the_server_imports_the_pack(host, record_testsuite_property):
+def test_the_server_imports_the_pack(host, pytestconfig):
     log = host.server.read_log()
-    (imported,) = re.findall(rf"([\d.]+) seconds(.*): .*[/\\]{PACK_NAME}\n", log)
+    (imported,) = re.findall(rf"([\d.]+) seconds(.*): .*[/\\]{re.escape(host.base.pack.name)}\n", log)
     seconds, remark = imported
-    record_testsuite_property("pack_import_seconds", seconds)
+    pytestconfig.stash[PACK_IMPORT_SECONDS] = seconds
     assert remark == ""
 
 
 @pytest.mark.parametrize("node_id", NODE_IDS)
-def test_a_node_of_the_pack_is_offered_with_help(object_info, node_id):
+def test_a_node_of_the_pack_is_offered_with_help(object_info, host, node_id):
     node = object_info[node_id]
-    assert node["python_module"] == f"custom_nodes.{PACK_NAME}"
+    assert node["python_module"] == f"custom_nodes.{host.base.pack.name}"
     assert node["description"]
     inputs = {**node["input"].get("required", {}), **node["input"].get("optional", {})}
     assert [
@@ -47,8 +35,9 @@ def test_a_node_of_the_pack_is_offered_with_help(object_info, node_id):
     assert all(node["output_tooltips"])
 
 
-def test_every_node_of_the_pack_has_the_pack_s_prefix(object_info):
-    own = [name for name, node in object_info.items() if node["python_module"] == f"custom_nodes.{PACK_NAME}"]
+def test_every_node_of_the_pack_has_the_pack_s_prefix(object_info, host):
+    module = f"custom_nodes.{host.base.pack.name}"
+    own = [name for name, node in object_info.items() if node["python_module"] == module]
     assert [name for name in own if not name.startswith("ConsistentID")] == []
 
 
@@ -65,3 +54,21 @@ def test_every_node_of_the_pack_has_the_pack_s_prefix(object_info):
 def test_a_model_file_is_listed(object_info, host, node_id, name, key):
     _, options = object_info[node_id]["input"]["required"][name]
     assert host.models[key].name in options["options"]
+
+
+def test_everything_for_the_interface_is_served(host):
+    web = host.base.pack / "web"
+    files = sorted(path for path in web.rglob("*") if path.is_file())
+    assert [path for path in files if path.suffix == ".js"] != []
+    for path in files:
+        place = f"extensions/{host.base.pack.name}/{path.relative_to(web).as_posix()}"
+        with urllib.request.urlopen(f"{host.server.url}/{urllib.parse.quote(place)}") as answer:
+            assert answer.read() == path.read_bytes()
+
+
+def test_the_texts_of_the_interface_are_offered_in_every_language(host):
+    languages = sorted(folder.name for folder in (host.base.pack / "locales").iterdir())
+    offered = host.client.get("/i18n")
+    for language in languages:
+        assert set(NODE_IDS) <= set(offered[language]["nodeDefs"])
+    assert "en" in languages

@@ -1,0 +1,1 @@
+"""Another pack's module of the same name as one of ours, without anything ours has."""
