@@ -223,7 +223,7 @@ def _part(tensors: Mapping[str, Tensor], key: str, described: Mapping[str, Any])
 def _checked(tensors: Mapping[str, Tensor], key: str) -> Tensor:
     features = tensors[key].float()
     if features.shape != FEATURES_SHAPE:
-        raise ValueError(f"'{key}' is {tuple(features.shape)}, not {FEATURES_SHAPE}")
+        raise ValueError(f"'{key}' has the shape {tuple(features.shape)}, not {FEATURES_SHAPE}")
     if not features.isfinite().all():
         raise ValueError(f"'{key}' contains values that are not numbers")
     return features
