@@ -2,12 +2,24 @@
 
 from comfy_api.latest import ComfyExtension, io
 
-from . import apply, captioner, embedding, encode, face_parser, folders, identity, model, simple
+from . import (
+    apply,
+    captioner,
+    embedding,
+    encode,
+    face_parser,
+    folders,
+    identity,
+    leak_control,
+    model,
+    simple,
+    web_files,
+)
 
 #: In the order of the node menu: loaders, the photo, the prompt, the model.
 NODES: list[type[io.ComfyNode]] = [
     node
-    for topic in (model, face_parser, captioner, embedding, encode, apply, identity, simple)
+    for topic in (model, face_parser, captioner, embedding, encode, apply, identity, leak_control, simple)
     for node in topic.NODES
 ]
 
@@ -15,6 +27,7 @@ NODES: list[type[io.ComfyNode]] = [
 class ConsistentIDExtension(ComfyExtension):
     async def on_load(self) -> None:
         folders.register()
+        web_files.serve()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

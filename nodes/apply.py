@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..consistentid_core.clip_pixels import clip_pixel_values
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
+from ..consistentid_core.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
 from .clip_features import encode_pixels
 from .facial_features import merge_photos, person_features
@@ -15,7 +16,7 @@ from .models import ConsistentIDModel
 from .pictures import to_pictures
 from .roles import KEY
 from .spatial_mask import check_mask
-from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
+from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
 
 
 class ApplyConsistentID(io.ComfyNode):
@@ -94,6 +95,12 @@ class ApplyConsistentID(io.ComfyNode):
                     tooltip="Where in the picture this person appears; stretched over the picture. One Apply per "
                     "person, each with a mask, puts several people side by side. Unconnected: everywhere.",
                 ),
+                LeakControlType.Input(
+                    "leak_control",
+                    optional=True,
+                    tooltip="From Leak Control: weight curves, a limit, a mask of the picture's own. Unconnected: "
+                    "as the original.",
+                ),
             ],
             outputs=[io.Model.Output("model", tooltip="The model with the identity.")],
         )
@@ -112,6 +119,7 @@ class ApplyConsistentID(io.ComfyNode):
         image: torch.Tensor | None = None,
         face_parts: FaceParts | None = None,
         mask: torch.Tensor | None = None,
+        leak_control: LeakControl | None = None,
     ) -> io.NodeOutput:
         layers = fitting_layers(model, consistentid)
         others = people_in(model)
@@ -129,6 +137,7 @@ class ApplyConsistentID(io.ComfyNode):
             sigma_end=sampling.percent_to_sigma(end_percent),
             always=start_percent <= 0 and end_percent >= 1,
             mask=None if mask is None else check_mask(mask),
+            leak_control=leak_control or LeakControl(),
             is_first=not others,
         ).install(patched)
         return io.NodeOutput(patched)

@@ -9,15 +9,17 @@ compile node bakes in the structure of the options (HOST 1.9).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import comfy.ldm.modules.attention as host_attention
 import comfy.patcher_extension
 import torch
 
 from ..consistentid_core.errors import ModelMismatchError
+from ..consistentid_core.leak_control import LeakControl
 from .models import FAMILY_NAMES, KeysValues
 from .roles import DEFAULT, KEY, Identity, Roles, Shown, record_roles
+from .schedule import ReadingShaper, Schedule, StepTable
 from .spatial_mask import batch_mask, to_positions
 
 #: ("input", 1, 0): side, block number, transformer index, as the host calls a block.
@@ -31,7 +33,12 @@ class IDAttention:
     """Attention replacement of one block: what was there before, plus attention to the ID tokens."""
 
     def __init__(
-        self, previous: Callable | None, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None
+        self,
+        previous: Callable | None,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        shape_reading: ReadingShaper | None = None,
     ):
         """keys, values: (batch, tokens, width) in the dtype and on the device of the queries.
 
@@ -41,6 +48,7 @@ class IDAttention:
         self.keys = keys
         self.values = values
         self.mask = mask
+        self.shape_reading = shape_reading
 
     def __call__(self, q, k, v, extra_options):
         if self.previous is not None:
@@ -52,6 +60,8 @@ class IDAttention:
             )  # fmt: skip
         # Not the host's global choice: quantising kernels are made for long sequences, not for four tokens.
         person = host_attention.attention_pytorch(q, self.keys, self.values, extra_options["n_heads"])
+        if self.shape_reading is not None:
+            person = self.shape_reading(text, person, extra_options["activations_shape"])
         if self.mask is not None:
             person = person * to_positions(self.mask, extra_options["activations_shape"])
         return text + person
@@ -67,6 +77,7 @@ class IDAttentionPatch:
     sigma_start, sigma_end: noise levels between which it acts, both included.
     always: the range is the whole schedule.
     mask: (B, H, W), where in the picture the ID tokens act; None for everywhere.
+    leak_control: further limits, not in the original.
     is_first: conditionings with an identity of their own are served by the first patch of a model only.
     """
 
@@ -79,6 +90,7 @@ class IDAttentionPatch:
     sigma_end: float = 0.0
     always: bool = True
     mask: torch.Tensor | None = None
+    leak_control: LeakControl = field(default_factory=LeakControl)
     is_first: bool = True
 
     def install(self, model) -> None:
@@ -109,8 +121,7 @@ class IDAttentionPatch:
         prepared = self._prepared(
             roles, transformer_options["uuids"], x, executor.class_obj.get_dtype_inference()
         )
-        if not self.always:
-            prepared.gate(transformer_options["sigmas"], self.sigma_start, self.sigma_end)
+        prepared.schedule.update(transformer_options["sigmas"])
 
         options = transformer_options.copy()
         replacements = options["patches_replace"] = options.get("patches_replace", {}).copy()
@@ -118,7 +129,7 @@ class IDAttentionPatch:
         for block, (keys, values) in prepared.blocks.items():
             # The host looks the triple up first and the pair only if there is none; so do we.
             previous = attn2.get(block) or attn2.get(block[:2])
-            attn2[block] = IDAttention(previous, keys, values, prepared.mask)
+            attn2[block] = IDAttention(previous, keys, values, prepared.mask, prepared.shape_reading)
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
     def _prepared(self, roles: Roles, uuids: Sequence, x: torch.Tensor, dtype: torch.dtype) -> "_Prepared":
@@ -132,9 +143,8 @@ class IDAttentionPatch:
                 mask = batch_mask(self.mask, roles.latent_size or x.shape[-2:], areas, per_chunk).to(
                     x.device, dtype
                 )
-            roles.prepared[key] = self._lay_out(
-                [self._source(one) for one in shown], per_chunk, mask, x.device, dtype
-            )
+            sources = [self._source(one) for one in shown]
+            roles.prepared[key] = self._lay_out(sources, per_chunk, mask, roles.sigmas, x.device, dtype)
         return roles.prepared[key]
 
     def _source(self, shown: Shown) -> tuple[KeysValues, float]:
@@ -156,6 +166,7 @@ class IDAttentionPatch:
         sources: list[tuple[KeysValues, float]],
         per_chunk: int,
         mask: torch.Tensor | None,
+        sigmas: torch.Tensor | None,
         device: torch.device,
         dtype: torch.dtype,
     ) -> "_Prepared":
@@ -175,22 +186,19 @@ class IDAttentionPatch:
         ]
         # One tensor for all layers, so that the range costs one multiplication per model call.
         full = torch.cat(values, dim=-1).to(device, dtype)
-        gated = full if self.always else torch.empty_like(full)
-        views = gated.split([value.shape[-1] for value in values], dim=-1)
+        steps = StepTable(torch.ones(2) if sigmas is None else sigmas, device, dtype)
+        sigma_range = None if self.always else (self.sigma_start, self.sigma_end)
+        schedule = Schedule(full, steps, self.leak_control, sigma_range)
+        views = schedule.values.split([value.shape[-1] for value in values], dim=-1)
         blocks = dict(zip(self.blocks.values(), zip(keys, views, strict=True), strict=True))
-        return _Prepared(full, gated, blocks, mask)
+        return _Prepared(schedule, blocks, mask, schedule.reading_shaper())
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Keys, values and mask for one batch layout. ``blocks`` holds views into ``gated``."""
+    """Keys, values and mask for one batch layout. ``blocks`` holds views into the schedule's values."""
 
-    full: torch.Tensor
-    gated: torch.Tensor
+    schedule: Schedule
     blocks: Mapping[Block, tuple[torch.Tensor, torch.Tensor]]
     mask: torch.Tensor | None
-
-    def gate(self, sigmas: torch.Tensor, start: float, end: float) -> None:
-        """Let the values act inside the range and be zero outside, without the host reading a tensor."""
-        active = (sigmas[0] <= start) & (sigmas[0] >= end)
-        torch.mul(self.full, active, out=self.gated)
+    shape_reading: ReadingShaper | None

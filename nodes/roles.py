@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from .models import FAMILY_NAMES, KeysValues
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
@@ -51,14 +53,20 @@ Shown = Identity | _Default | None
 class Roles:
     """Who is who during one sampling run; also holds what is prepared for that run only."""
 
-    def __init__(self, conds: dict[str, list[dict] | None], latent_size: Sequence[int] = ()):
+    def __init__(
+        self,
+        conds: dict[str, list[dict] | None],
+        latent_size: Sequence[int] = (),
+        sigmas: torch.Tensor | None = None,
+    ):
         """conds: the guider's lists by name ("positive", "negative" ...), changed where uuids repeat.
 
-        latent_size: (height, width) of the latents being sampled.
+        latent_size: (height, width) of the latents being sampled.  sigmas: (steps + 1,), falling.
         """
         #: Scratch space of the run for the patches, dropped with it.
         self.prepared: dict = {}
         self.latent_size = tuple(latent_size)
+        self.sigmas = sigmas
         self._shown: dict[uuid.UUID, Shown] = {}
         self._areas: dict[uuid.UUID, Area | None] = {}
         # The positive list first: the host copies an area conditioning, uuid and all, into the other
@@ -96,5 +104,5 @@ def record_roles(executor, guider, sigmas, extra_args, callback, noise, *args, *
     """
     options = extra_args["model_options"]["transformer_options"]
     if KEY not in options:
-        options[KEY] = Roles(guider.conds, noise.shape[-2:])
+        options[KEY] = Roles(guider.conds, noise.shape[-2:], sigmas)
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)

@@ -1,0 +1,109 @@
+"""Leak Control and LoRA Hooks: options of Apply ConsistentID, off unless connected."""
+
+import comfy.hooks
+from comfy_api.latest import io
+
+from ..consistentid_core.attention import lora_weights
+from ..consistentid_core.leak_control import CURVES, LeakControl
+from .adapter import fitting_layers
+from .models import ConsistentIDModel
+from .types import CATEGORY, ConsistentIDType, LeakControlType
+
+
+class LeakControlNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDLeakControl",
+            display_name="Leak Control",
+            category=CATEGORY,
+            description="Keeps hair, clothes, light and background of the photo out of the picture: says "
+            "when, where and how strongly the ID tokens may act. As it stands it changes nothing.",
+            search_aliases=["identity strength", "weight curve", "spatial id", "face id", "background leak"],
+            inputs=[
+                io.Combo.Input(
+                    "curve",
+                    options=list(CURVES),
+                    tooltip="How the weight changes over the steps of a run: rising (in), falling (out), or "
+                    "strongest in the middle. constant is the original.",
+                ),
+                io.Float.Input(
+                    "early_factor",
+                    default=1.0, min=0.0, max=2.0, step=0.05,
+                    tooltip="Factor of the weight in the first steps, where the composition forms: 0.5 "
+                    "gives it to the prompt. After the two phases of UniID (arXiv 2512.03964). 1 is the "
+                    "original.",
+                ),
+                io.Float.Input(
+                    "early_share",
+                    default=0.2, min=0.0, max=1.0, step=0.01,
+                    tooltip="How much of the steps early_factor counts for.",
+                ),
+                io.Float.Input(
+                    "norm_limit",
+                    default=0.0, min=0.0, max=4.0, step=0.05,
+                    tooltip="The most a place of the picture may read from the ID tokens, relative to what "
+                    "it reads from the text. After the normalised rescaling of UniID (arXiv 2512.03964). 0: "
+                    "no limit, the original.",
+                ),
+                io.Boolean.Input(
+                    "self_mask",
+                    default=False,
+                    tooltip="The ID tokens act only where the picture responds to them: around the centre "
+                    "first, on the face then, and more openly at the end. After SpatialID (arXiv "
+                    "2602.13994). Off is the original.",
+                ),
+            ],
+            outputs=[LeakControlType.Output("leak_control", tooltip="For Apply ConsistentID.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, curve: str, early_factor: float, early_share: float, norm_limit: float, self_mask: bool
+    ) -> io.NodeOutput:
+        return io.NodeOutput(LeakControl(curve, early_factor, early_share, norm_limit, self_mask))
+
+
+class LoraHooks(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDLoraHooks",
+            display_name="LoRA Hooks (ConsistentID)",
+            category=CATEGORY,
+            description="The adapter's LoRA as hooks, so that it can act in a part of the sampling only. "
+            "Attach the hooks to positive and negative with Cond Set Props, and set lora_weight of Apply "
+            "ConsistentID to 0.",
+            search_aliases=["scheduled lora", "lora end", "lora hook"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model the LoRA is for."),
+                ConsistentIDType.Input("consistentid", tooltip="The adapter, from Load ConsistentID Model."),
+                io.Float.Input(
+                    "lora_weight",
+                    default=1.0, min=-1.0, max=3.0, step=0.05,
+                    tooltip="Strength of the LoRA while it acts. 1 is the original.",
+                ),
+                io.Float.Input(
+                    "end_percent",
+                    default=1.0, min=0.0, max=1.0, step=0.01,
+                    tooltip="Where in sampling the LoRA stops acting. The original never stops it.",
+                ),
+            ],
+            outputs=[io.Hooks.Output("hooks", tooltip="For Cond Set Props and other nodes that take hooks.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls, model, consistentid: ConsistentIDModel, lora_weight: float, end_percent: float
+    ) -> io.NodeOutput:
+        lora = lora_weights(consistentid.adapters, fitting_layers(model, consistentid))
+        hooks = comfy.hooks.create_hook_lora(lora, strength_model=lora_weight, strength_clip=0.0)
+        if end_percent < 1:
+            keyframes = comfy.hooks.HookKeyframeGroup()
+            keyframes.add(comfy.hooks.HookKeyframe(strength=1.0, start_percent=0.0))
+            keyframes.add(comfy.hooks.HookKeyframe(strength=0.0, start_percent=end_percent))
+            hooks.set_keyframes_on_hooks(keyframes)
+        return io.NodeOutput(hooks)
+
+
+NODES = [LeakControlNode, LoraHooks]

@@ -1,0 +1,129 @@
+"""Leak Control and LoRA Hooks in ComfyUI's sampling loop, on the small golden UNet."""
+
+import comfy.hooks
+import comfy.samplers
+import pytest
+import torch
+from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
+from consistentid_pack.consistentid_core.leak_control import LeakControl
+from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.leak_control import LeakControlNode, LoraHooks
+from consistentid_pack.nodes.schedule import StepTable
+from golden_host import clip_vision, consistentid_model, small_unet
+
+SIGMAS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
+NOISE = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+POSITIVE = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(2))
+NEGATIVE = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(3))
+PHOTO = torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(4))
+FACE = torch.nn.functional.normalize(torch.randn(1, 512, generator=torch.Generator().manual_seed(5)))
+
+
+@pytest.fixture(scope="module")
+def vision():
+    return clip_vision()
+
+
+@pytest.fixture
+def unet():
+    return small_unet("sd15")
+
+
+@pytest.fixture
+def apply(vision):
+    def run(model, leak_control=None, *, weight=1.0, lora_weight=1.0, end_percent=1.0):
+        return ApplyConsistentID.execute(
+            model, consistentid_model("sd15"), IDEmbedding(FACE), vision, weight, lora_weight, 0.0, end_percent,
+            image=PHOTO, leak_control=leak_control,
+        ).args[0]  # fmt: skip
+
+    return run
+
+
+def sample(model, *, sigmas=SIGMAS, sampler="euler", hooks=None):
+    options = {} if hooks is None else {"hooks": hooks}
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds([[POSITIVE, dict(options)]], [[NEGATIVE, dict(options)]])
+    guider.set_cfg(4.0)
+    return guider.sample(
+        NOISE, torch.zeros_like(NOISE), comfy.samplers.ksampler(sampler), sigmas, disable_pbar=True
+    )
+
+
+def relative(a, b):
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def test_an_untouched_leak_control_is_bit_identical_to_none(unet, apply):
+    untouched = LeakControlNode.execute("constant", 1.0, 0.2, 0.0, False).args[0]
+    assert torch.equal(sample(apply(unet, untouched)), sample(apply(unet)))
+
+
+def test_an_early_factor_over_all_steps_is_a_weight(unet, apply):
+    halved = LeakControl(early_factor=0.5, early_share=1.01)
+    assert relative(sample(apply(unet, halved)), sample(apply(unet, weight=0.5))) < 1e-5
+
+
+def test_a_silent_first_phase_gives_the_first_steps_to_the_prompt(unet, apply):
+    """Steps 1 and 2 of 5 are the first two quarters; the other three act in full."""
+    silent = LeakControl(early_factor=0.0, early_share=0.5)
+    two = sample(apply(unet, silent), sigmas=SIGMAS[:2])
+    assert torch.equal(two, sample(apply(unet, weight=0.0), sigmas=SIGMAS[:2]))
+    assert relative(sample(apply(unet, silent)), sample(apply(unet, weight=0.0))) > 1e-3
+
+
+@pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_2s_ancestral", "dpmpp_2m"])
+def test_curves_and_masks_work_with_samplers_that_look_between_steps(unet, apply, sampler):
+    control = LeakControl(curve="ease in-out", norm_limit=0.5, self_mask=True)
+    assert torch.isfinite(sample(apply(unet, control), sampler=sampler)).all()
+
+
+def test_a_curve_and_a_range_act_together(unet, apply):
+    control = LeakControl(curve="linear out")
+    cut = sample(apply(unet, control, end_percent=0.3))
+    assert relative(cut, sample(apply(unet, control))) > 1e-4
+    assert relative(cut, sample(apply(unet, weight=0.0))) > 1e-4
+
+
+def test_a_wide_limit_changes_nothing_and_a_tight_one_takes_the_person_away(unet, apply):
+    plain = sample(apply(unet))
+    assert relative(sample(apply(unet, LeakControl(norm_limit=1e6))), plain) < 1e-5
+    assert relative(sample(apply(unet, LeakControl(norm_limit=1e-6))), sample(apply(unet, weight=0.0))) < 1e-4
+
+
+def test_the_self_mask_changes_the_picture_but_less_than_no_identity_at_all(unet, apply):
+    masked = sample(apply(unet, LeakControl(self_mask=True)))
+    assert relative(masked, sample(apply(unet))) > 1e-4
+    assert relative(masked, sample(apply(unet, weight=0.0))) > 1e-4
+
+
+def test_a_level_between_two_steps_belongs_to_the_earlier_one():
+    steps = StepTable(SIGMAS, torch.device("cpu"), torch.float32)
+    table = steps.table([0.0, 1.0, 2.0, 3.0, 4.0])
+    for sigma, step in ((20.0, 0), (9.0, 0), (7.0, 1), (5.0, 1), (0.7, 4), (0.1, 4)):
+        assert steps.look_up(table, torch.tensor(sigma)).item() == step
+
+
+# --- LoRA hooks ---------------------------------------------------------------------
+
+
+def test_the_lora_as_hooks_equals_the_merged_lora(unet, apply):
+    hooks = LoraHooks.execute(unet, consistentid_model("sd15"), 0.8, 1.0).args[0]
+    hooked = sample(apply(unet, lora_weight=0.0), hooks=hooks)
+    assert relative(hooked, sample(apply(unet, lora_weight=0.8))) < 1e-4
+
+
+def test_hooks_with_an_end_stop_the_lora_there(unet, apply):
+    """Sigma 3.0 lies at 22 % and 1.5 at 53 % of the schedule: three steps with the LoRA, two without."""
+    hooks = LoraHooks.execute(unet, consistentid_model("sd15"), 1.0, 0.4).args[0]
+    hooked = sample(apply(unet, weight=0.0, lora_weight=0.0), hooks=hooks)
+    first = sample(apply(unet, weight=0.0, lora_weight=1.0))
+    none = sample(apply(unet, weight=0.0, lora_weight=0.0))
+    assert relative(hooked, first) > 1e-4 and relative(hooked, none) > 1e-4
+    only_first_steps = {"sigmas": SIGMAS[:4]}
+    merged = sample(apply(unet, weight=0.0, lora_weight=1.0), **only_first_steps)
+    hooks = LoraHooks.execute(unet, consistentid_model("sd15"), 1.0, 0.4).args[0]
+    assert (
+        relative(sample(apply(unet, weight=0.0, lora_weight=0.0), hooks=hooks, **only_first_steps), merged)
+        < 1e-4
+    )
