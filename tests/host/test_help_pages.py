@@ -1,0 +1,180 @@
+"""Every node explains itself in the interface: schema texts, and a help page that agrees with the schema.
+
+A page lists inputs and outputs in tables whose first cell is the name and whose second is the type of a
+socket or the default of a widget. A new node or input without its texts fails here by name.
+"""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from consistentid_pack.nodes import NODES, folders, help_page
+from consistentid_pack.nodes.types import CATEGORY
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "web" / "docs"
+SECTIONS = ["Inputs", "Outputs", "How to wire it", "Settings that work", "What goes wrong"]
+
+#: Words that people search by who know the field, but not this pack.
+SEARCHED = ("face id", "identity", "ipadapter")
+MAIN_NODES = ("ConsistentIDModelLoader", "ConsistentIDApply", "ConsistentIDSimple")
+
+MAX_PICTURE_BYTES = 60_000
+
+#: Widgets whose default is a text or a file of this machine.
+WRITTEN_OUT = {"STRING": "text", "COMBO": "file folder"}
+
+folders.register()
+SCHEMAS = {node.GET_SCHEMA().node_id: node.GET_SCHEMA() for node in NODES}
+
+
+@pytest.fixture(params=SCHEMAS)
+def schema(request):
+    return SCHEMAS[request.param]
+
+
+@pytest.fixture
+def page(schema):
+    path = PAGES / f"{schema.node_id}.md"
+    assert path.is_file(), f"web/docs has no {path.name}, the help page of {schema.display_name}"
+    return path.read_text("utf-8")
+
+
+def slots(schema):
+    return [*schema.inputs, *schema.outputs]
+
+
+def section(page, title):
+    return page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def table(page, title):
+    """Name -> second cell of the rows of a section's table."""
+    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section(page, title), re.MULTILINE))
+
+
+def second_cell(slot):
+    """What the second cell of an input's row may be."""
+    if slot.get_io_type() in ("FLOAT", "INT"):
+        return [f"`{slot.default}`"]
+    if slot.get_io_type() == "BOOLEAN":
+        return [f"`{str(slot.default).lower()}`"]
+    if slot.get_io_type() in WRITTEN_OUT:
+        default = slot.default or (slot.options or [None])[0] if hasattr(slot, "options") else slot.default
+        return [*WRITTEN_OUT[slot.get_io_type()].split(), f"`{default}`"]
+    return [" or ".join(f"`{one}`" for one in slot.get_io_type().split(","))]
+
+
+def fixed_choices(schema):
+    """The choices of every combo that does not list files: those a user may have to understand."""
+    for slot in schema.inputs:
+        if slot.get_io_type() == "COMBO" and slot.id not in ("model_name", "face_parser", "file"):
+            yield from slot.options
+
+
+# --- schemas ------------------------------------------------------------------------------------------------
+
+
+def test_every_slot_has_a_tooltip(schema):
+    assert not [slot.id for slot in slots(schema) if not slot.tooltip]
+
+
+def test_every_node_can_be_found_and_says_what_it_does(schema):
+    assert schema.description and schema.search_aliases and schema.category == CATEGORY
+
+
+def test_display_names_are_distinct():
+    assert len({schema.display_name for schema in SCHEMAS.values()}) == len(SCHEMAS)
+
+
+@pytest.mark.parametrize("word", SEARCHED)
+@pytest.mark.parametrize("node_id", MAIN_NODES)
+def test_the_words_of_the_field_find_the_main_nodes(node_id, word):
+    assert any(word in alias for alias in SCHEMAS[node_id].search_aliases)
+
+
+def test_texts_end_like_sentences(schema):
+    texts = {"description": schema.description, **{slot.id: slot.tooltip for slot in slots(schema)}}
+    assert not {name: text for name, text in texts.items() if not text.endswith((".", "?"))}
+
+
+# --- pages --------------------------------------------------------------------------------------------------
+
+
+def test_no_page_is_left_of_a_node_that_is_gone():
+    assert {path.stem for path in PAGES.glob("*.md")} <= SCHEMAS.keys()
+
+
+def test_the_page_has_the_nodes_name_and_all_sections(schema, page):
+    assert page.startswith(f"# {schema.display_name}\n")
+    assert re.findall("^## (.+)", page, re.MULTILINE) == SECTIONS
+
+
+def test_the_page_lists_the_inputs_in_order(schema, page):
+    assert list(table(page, "Inputs")) == [slot.id for slot in schema.inputs]
+
+
+def test_the_page_lists_the_outputs_in_order(schema, page):
+    expected = {slot.id: f"`{slot.get_io_type()}`" for slot in schema.outputs}
+    assert list(table(page, "Outputs").items()) == list(expected.items())
+
+
+def test_the_page_says_types_and_defaults_as_they_are(schema, page):
+    cells = table(page, "Inputs")
+    wrong = {slot.id: cells[slot.id] for slot in schema.inputs if cells[slot.id] not in second_cell(slot)}
+    assert not wrong, {name: second_cell(slot) for slot in schema.inputs if (name := slot.id) in wrong}
+
+
+def test_the_page_names_every_fixed_choice(schema, page):
+    assert not [choice for choice in fixed_choices(schema) if f"`{choice}`" not in page]
+
+
+def test_the_page_has_pictures_that_are_there_and_small(page):
+    pictures = re.findall(r"!\[([^\]]+)\]\(([^)\s]+)\)", page)
+    assert pictures
+    for description, address in pictures:
+        # The interface puts the address of docs/ before it.
+        file = PAGES / address
+        assert len(description) > 10 and file.stat().st_size < MAX_PICTURE_BYTES
+        with Image.open(file) as picture:
+            assert picture.width <= 800
+
+
+def test_no_picture_is_left_that_no_page_shows():
+    shown = {
+        name
+        for path in PAGES.glob("*.md")
+        for name in re.findall(r"\(images/([^)]+)\)", path.read_text("utf-8"))
+    }
+    assert {path.name for path in (PAGES / "images").iterdir()} == shown
+
+
+def test_the_page_links_to_troubleshooting_and_nowhere_that_the_interface_cannot_reach(page):
+    links = re.findall(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)", page)
+    assert help_page.ADDRESS.removeprefix("/") in links
+    assert not [link for link in links if not link.startswith(("https://", help_page.ADDRESS[1:]))]
+
+
+def test_the_page_is_ready_for_github_and_the_interface_alike(page):
+    # Both read GitHub's Markdown; HTML is stripped by one of them.
+    assert not re.search(r"<(?!\|)[a-z/]", re.sub(r"`[^`]*`|```.*?```", "", page, flags=re.DOTALL))
+
+
+def test_the_address_of_the_links_shows_the_troubleshooting_page():
+    response = asyncio.run(help_page.show(None))
+    assert response.text == (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    assert response.content_type == "text/plain" and response.charset == "utf-8"
+
+
+def test_the_address_is_registered_with_a_server(monkeypatch):
+    from aiohttp import web
+    from server import PromptServer
+
+    class Server:
+        routes = web.RouteTableDef()
+
+    monkeypatch.setattr(PromptServer, "instance", Server(), raising=False)
+    help_page.register()
+    assert [route.path for route in Server.routes] == [help_page.ADDRESS]
