@@ -67,7 +67,7 @@ def prepare(*, tests: bool = False) -> Environment:
     """
     if own := os.environ.get("COMFYUI_PATH"):
         return _users_environment(Path(own).expanduser().resolve(), tests)
-    environment = Environment(_venv_python(paths.VENV), paths.COMFYUI)
+    environment = Environment(venv_python(paths.VENV), paths.COMFYUI)
     if not _is_current(environment.python):
         with exclusive(paths.HOST / "setup.lock"):
             if not _is_current(environment.python):  # another run may just have done it
@@ -117,7 +117,8 @@ def _has_pip(python: Path) -> bool:
         return False
 
 
-def _venv_python(folder: Path) -> Path:
+def venv_python(folder: Path) -> Path:
+    """Where the Python of a virtual environment is."""
     return folder / "Scripts" / "python.exe" if os.name == "nt" else folder / "bin" / "python"
 
 
@@ -171,7 +172,7 @@ def _users_python(folder: Path) -> Path:
         if not python.is_file():
             raise CommandError(f"COMFYUI_PYTHON is {python}, which is not a file.")
         return python
-    candidates = [_venv_python(folder / name) for name in ("venv", ".venv")]
+    candidates = [venv_python(folder / name) for name in ("venv", ".venv")]
     candidates.append(folder.parent / "python_embeded" / "python.exe")  # the portable Windows build
     return next((python for python in candidates if python.is_file()), Path(sys.executable))
 
