@@ -110,6 +110,11 @@ class FaceParts:
                 "and more than 0 to one of them."
             )
 
+    @property
+    def is_stored(self) -> bool:
+        """True if no picture is left of any photo."""
+        return all(isinstance(photo, StoredPhoto) for photo in self.photos)
+
     def strength(self, region: str) -> float:
         """How strongly the part of a region is fused into its word."""
         return self.strengths.get(region, 1.0)

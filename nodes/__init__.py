@@ -11,7 +11,9 @@ from . import (
     folders,
     identity,
     leak_control,
+    mix,
     model,
+    saved_people,
     simple,
     web_files,
 )
@@ -19,7 +21,19 @@ from . import (
 #: In the order of the node menu: loaders, the photo, the prompt, the model.
 NODES: list[type[io.ComfyNode]] = [
     node
-    for topic in (model, face_parser, captioner, embedding, encode, apply, identity, leak_control, simple)
+    for topic in (
+        model,
+        face_parser,
+        mix,
+        captioner,
+        embedding,
+        saved_people,
+        encode,
+        apply,
+        identity,
+        leak_control,
+        simple,
+    )
     for node in topic.NODES
 ]
 

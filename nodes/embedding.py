@@ -1,4 +1,4 @@
-"""ID Embedding (InsightFace)."""
+"""ID Embedding (InsightFace), Combine ID Embeddings."""
 
 import folder_paths
 from comfy_api.latest import io
@@ -8,16 +8,36 @@ from ..consistentid_core.face_boxes import draw_faces
 from ..consistentid_core.id_embedding import (
     BGR,
     CHANNEL_ORDERS,
+    COMBINE_METHODS,
     ERROR,
     FACE_ORDERS,
     LARGE_TO_SMALL,
     NO_FACE_POLICIES,
+    NORM_MEAN,
+    IDEmbedding,
+    combine_embeddings,
     embed_person,
 )
 from . import folders
 from .face_previews import faces_ui
 from .pictures import to_image, to_pictures
 from .types import CATEGORY, IDEmbedType
+
+#: How many ID embeddings can be combined at once; the first two must be connected.
+INPUTS = 6
+
+
+def combine_input(what: str) -> io.Input:
+    """The choice of how several vectors become one identity."""
+    return io.Combo.Input(
+        "combine",
+        options=list(COMBINE_METHODS),
+        default=NORM_MEAN,
+        optional=True,
+        tooltip=f"How several {what} become one identity. norm mean: the mean of their vectors, brought back to full "
+        "strength. mean: weaker, the less they agree. concat: all of them, each with its own ID tokens; if "
+        "Apply ConsistentID gets as many photos, each vector goes with its photo, otherwise with their mean.",
+    )
 
 
 class EmbedFace(io.ComfyNode):
@@ -32,9 +52,7 @@ class EmbedFace(io.ComfyNode):
             search_aliases=["face id", "faceid", "identity", "insightface", "arcface", "face embedding"],
             has_intermediate_output=True,
             inputs=[
-                io.Image.Input(
-                    "image", tooltip="A photo of the person. Several photos of one person are averaged."
-                ),
+                io.Image.Input("image", tooltip="A photo of the person, or several photos of one person."),
                 io.Combo.Input(
                     "order",
                     options=list(FACE_ORDERS),
@@ -86,6 +104,7 @@ class EmbedFace(io.ComfyNode):
                     "onnxruntime supports it, else the CPU, which is fast enough. ComfyUI does not see the "
                     "memory used here.",
                 ),
+                combine_input("photos"),
             ],
             outputs=[
                 IDEmbedType.Output("id_embed", tooltip="Who the person is, for Apply ConsistentID."),
@@ -107,6 +126,7 @@ class EmbedFace(io.ComfyNode):
         no_face: str = ERROR,
         channel_order: str = BGR,
         provider: str = AUTO,
+        combine: str = NORM_MEAN,
     ) -> io.NodeOutput:
         photos = to_pictures(image)
         embedding, found = embed_person(
@@ -117,6 +137,7 @@ class EmbedFace(io.ComfyNode):
             threshold=det_threshold,
             no_face=no_face,
             channel_order=channel_order,
+            combine=combine,
         )
         preview = to_image(
             [
@@ -127,4 +148,54 @@ class EmbedFace(io.ComfyNode):
         return io.NodeOutput(embedding, preview, ui=faces_ui(photos, found))
 
 
-NODES = [EmbedFace]
+class CombineEmbeddings(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        numbers = range(1, INPUTS + 1)
+        return io.Schema(
+            node_id="ConsistentIDCombineEmbeddings",
+            display_name="Combine ID Embeddings",
+            category=CATEGORY,
+            description="Makes one identity out of several ID embeddings: of one person, or a blend of people.",
+            search_aliases=["average faces", "blend faces", "merge embeddings", "mix identity"],
+            inputs=[
+                *(
+                    IDEmbedType.Input(
+                        f"id_embed_{number}",
+                        optional=number > 2,
+                        tooltip="From ID Embedding or Load ID Embedding.",
+                    )
+                    for number in numbers
+                ),
+                combine_input("ID embeddings"),
+                *(
+                    io.Float.Input(
+                        f"weight_{number}",
+                        default=1.0,
+                        min=0.0,
+                        max=10.0,
+                        step=0.05,
+                        optional=True,
+                        tooltip=f"How much id_embed_{number} counts, relative to the others. 0 leaves it out; concat "
+                        "takes all others whole.",
+                    )
+                    for number in numbers
+                ),
+            ],
+            outputs=[
+                IDEmbedType.Output("id_embed", tooltip="The combined identity, for Apply ConsistentID.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, combine: str = NORM_MEAN, **inputs: IDEmbedding | float | None) -> io.NodeOutput:
+        connected = [n for n in range(1, INPUTS + 1) if inputs.get(f"id_embed_{n}") is not None]
+        combined = combine_embeddings(
+            [inputs[f"id_embed_{n}"] for n in connected],
+            [inputs.get(f"weight_{n}", 1.0) for n in connected],
+            combine=combine,
+        )
+        return io.NodeOutput(combined)
+
+
+NODES = [EmbedFace, CombineEmbeddings]

@@ -94,7 +94,12 @@ def zero_vector(consistentid: ConsistentIDModel, clip_vision) -> torch.Tensor:
 
 
 def stored(clip_vision, face_parts: FaceParts) -> FaceParts:
-    """The same face with features in place of pictures, to be written into a file."""
+    """The same face with features in place of pictures, to be written into a file.
+
+    clip_vision: may be None if only stored photos are left.
+    """
+    if face_parts.is_stored:
+        return face_parts
     # Whatever counts now, the file may be used with other weights later.
     features = _features(clip_vision, replace(face_parts, id_weights=None))
     photos = tuple(

@@ -5,6 +5,7 @@ name are kept: these calls only add a place to look.
 """
 
 import os
+from collections import Counter
 
 import folder_paths
 
@@ -13,6 +14,10 @@ from ..consistentid_core.errors import MissingModelError
 CONSISTENTID = "consistentid"
 INSIGHTFACE = "insightface"
 LLM = "LLM"
+
+#: People saved as files: below ``models/consistentid``, and where Save ID Embedding puts them.
+EMBEDDINGS = "consistentid_embeddings"
+_EMBEDDINGS_FOLDER = "embeddings"
 
 #: BiSeNet weights are shared with other packs, so their folders are searched too.
 FACE_PARSING = (CONSISTENTID, "facexlib", "face_parsing")
@@ -30,13 +35,50 @@ def register() -> None:
             # A new set: other packs register lists, or the very set that ComfyUI uses itself.
             folder_paths.folder_names_and_paths[name] = (paths, {*extensions, *_WEIGHT_EXTENSIONS})
 
+    folder_paths.add_model_folder_path(
+        EMBEDDINGS, os.path.join(folder_paths.models_dir, CONSISTENTID, _EMBEDDINGS_FOLDER)
+    )
+    folder_paths.add_model_folder_path(EMBEDDINGS, saved_embeddings())
+    paths, _ = folder_paths.folder_names_and_paths[EMBEDDINGS]
+    folder_paths.folder_names_and_paths[EMBEDDINGS] = (paths, {".safetensors"})
+
+
+def saved_embeddings() -> str:
+    """Where people are saved: a folder in ComfyUI's output folder."""
+    return os.path.join(folder_paths.get_output_directory(), CONSISTENTID)
+
+
+def list_embeddings() -> list[str]:
+    """The files with saved people, then ``<folder>/*`` for every subfolder with several."""
+    files = folder_paths.get_filename_list(EMBEDDINGS)
+    folders = Counter(map(os.path.dirname, files))
+    return files + [
+        os.path.join(folder, "*") for folder, count in sorted(folders.items()) if folder and count > 1
+    ]
+
+
+def find_embeddings(name: str) -> list[str]:
+    """The full paths of what :func:`list_embeddings` calls ``name``: of one file, or of all in a folder.
+
+    Raises MissingModelError, naming every folder searched, if there is none.
+    """
+    if os.path.basename(name) == "*":
+        folder = os.path.dirname(name)
+        files = [
+            file for file in folder_paths.get_filename_list(EMBEDDINGS) if os.path.dirname(file) == folder
+        ]
+        if files:
+            return [find_weights(file, EMBEDDINGS) for file in files]
+    return [find_weights(name, EMBEDDINGS)]
+
 
 def list_weights(*names: str) -> list[str]:
     """The weight files in the named folders, each once, in the order of the folders."""
     files: dict[str, None] = {}
     for name in names:
         for file in folder_paths.get_filename_list(name):
-            if os.path.splitext(file)[1].lower() in _WEIGHT_EXTENSIONS:
+            is_person = name == CONSISTENTID and file.startswith(_EMBEDDINGS_FOLDER + os.sep)
+            if os.path.splitext(file)[1].lower() in _WEIGHT_EXTENSIONS and not is_person:
                 files[file] = None
     return list(files)
 
@@ -59,6 +101,10 @@ def find_weights(file: str, *names: str) -> str:
 
 def file_stamp(file: str, *names: str) -> tuple[str, int, int]:
     """Changes when another file takes the place of this one; for ``fingerprint_inputs``."""
-    path = find_weights(file, *names)
+    return stamp(find_weights(file, *names))
+
+
+def stamp(path: str) -> tuple[str, int, int]:
+    """:func:`file_stamp` of a full path."""
     status = os.stat(path)
     return path, status.st_mtime_ns, status.st_size

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from ..consistentid_core.crops import fit_mask
-from ..consistentid_core.face_parts import FacePart, FacePhoto, choose_parts
+from ..consistentid_core.face_parts import FacePart, FaceParts, FacePhoto, choose_parts
 from ..consistentid_core.overlay import draw_overlay
-from ..consistentid_core.regions import REGIONS, Region
+from ..consistentid_core.regions import REGION_NAMES, REGIONS, Region
 from . import temp_pictures
 
 UI_KEY = "consistentid_parts"
@@ -25,6 +25,10 @@ MAX_SIDE = temp_pictures.MAX_SIDE
 #: What one mask may take, so that a photo with its five masks stays below 300 kB.
 _MAX_MASK_BYTES = 14_000
 _MASK_SIDES = (MAX_SIDE, 384, 192, 96)
+
+#: The most a close-up of a part measures, and how much of the part's size it adds on each side.
+_CLOSE_UP_SIDE = 96
+_CLOSE_UP_MARGIN = 0.25
 
 
 def parts_ui(photos: Sequence[FacePhoto], enabled: Collection[str]) -> dict[str, list[dict[str, Any]]]:
@@ -38,6 +42,42 @@ def parts_ui(photos: Sequence[FacePhoto], enabled: Collection[str]) -> dict[str,
     """
     shown = photos[:MAX_PHOTOS]
     return {UI_KEY: [_entry(photo, enabled, index, len(photos)) for index, photo in enumerate(shown)]}
+
+
+def mixed_parts_ui(face_parts: FaceParts) -> dict[str, list[dict[str, Any]]]:
+    """As :func:`parts_ui`, of a face whose parts are from several photos.
+
+    One entry per photo that is still there, with the parts taken from it. All entries say of each part where
+    the face has it from: ``source``, a close-up (a file; None if no photo is there), ``source_index``, the
+    photo's place in the batch, and ``strength``.
+    """
+    photos = [photo for photo in face_parts.photos if isinstance(photo, FacePhoto)]
+    result = parts_ui(photos, REGION_NAMES)
+    sources: dict[str, dict[str, Any]] = {}
+    for photo, part in face_parts.pictured_parts():
+        if part.region not in sources:
+            close_up = temp_pictures.save(temp_pictures.jpeg(_close_up(photo, part)), ".jpg")
+            sources[part.region] = {"source": close_up, "source_index": photos.index(photo)}
+    for entry in result[UI_KEY]:
+        for part in entry["parts"]:
+            part |= sources.get(part["region"], {"source": None, "source_index": None})
+            part["strength"] = face_parts.strength(part["region"])
+    return result
+
+
+def _close_up(photo: FacePhoto, part: FacePart) -> np.ndarray:
+    """The square around a part, uint8 RGB, at most 96 pixels large."""
+    height, width = photo.image.shape[:2]
+    rows, columns = (np.flatnonzero(part.mask.any(axis=axis)) for axis in (1, 0))
+    top, bottom = rows[[0, -1]] * height / part.mask.shape[0]
+    left, right = columns[[0, -1]] * width / part.mask.shape[1]
+    reach = max(bottom - top, right - left, 8) * (0.5 + _CLOSE_UP_MARGIN)
+    row, column = (top + bottom) / 2, (left + right) / 2
+    box = (column - reach, row - reach, column + reach, row + reach)
+    side = min(_CLOSE_UP_SIDE, max(1, round(2 * reach)))
+    # What lies outside the photo is black.
+    cut = Image.fromarray(photo.image).crop(tuple(map(round, box)))
+    return np.asarray(cut.resize((side, side), Image.Resampling.LANCZOS))
 
 
 def _entry(photo: FacePhoto, enabled: Collection[str], index: int, total: int) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""Save ID Embedding, Load ID Embedding."""
+
+from pathlib import Path
+
+import folder_paths
+from comfy_api.latest import io, ui
+from comfy_execution.graph_utils import ExecutionBlocker
+
+from ..consistentid_core.embedding_file import Person, read_person, to_bytes, write_numbered
+from ..consistentid_core.face_parts import FaceParts
+from ..consistentid_core.id_embedding import NORM_MEAN, IDEmbedding, combine_embeddings
+from ..consistentid_core.mixing import pool
+from . import folders
+from .embedding import combine_input
+from .facial_features import stored
+from .types import CATEGORY, FacePartsType, IDEmbedType
+
+
+class SaveEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDSaveEmbedding",
+            display_name="Save ID Embedding",
+            category=CATEGORY,
+            description="Saves a person as a small file in output/consistentid. With face_parts and clip_vision "
+            "connected, the file replaces photo, face parser and InsightFace later on. It holds no picture, but a "
+            "person can be recognised by it: treat it like a photo.",
+            search_aliases=["save face", "save identity", "export embedding", "face model"],
+            is_output_node=True,
+            inputs=[
+                IDEmbedType.Input("id_embed", tooltip="Who the person is, from ID Embedding."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="person",
+                    tooltip="Begins the file's name; a number follows, so nothing is overwritten. anna/photo puts the "
+                    "file into a folder anna; %year%, %month% and %day% are filled in.",
+                ),
+                FacePartsType.Input(
+                    "face_parts",
+                    optional=True,
+                    tooltip="Saves the features of the photos and of their parts too, 0.7 MB each. Needs clip_vision.",
+                ),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="CLIP ViT-H/14, from Load CLIP Vision, to make these features.",
+                ),
+            ],
+            outputs=[io.String.Output("file", tooltip="The path of the file.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        id_embed: IDEmbedding,
+        filename_prefix: str,
+        face_parts: FaceParts | None = None,
+        clip_vision=None,
+    ) -> io.NodeOutput:
+        if face_parts is not None:
+            if clip_vision is None and not face_parts.is_stored:
+                raise ValueError(
+                    "face_parts is connected without clip_vision, so their features cannot be saved. Connect Load CLIP "
+                    "Vision, or disconnect face_parts to save the face vector alone."
+                )
+            face_parts = stored(clip_vision, face_parts)
+        if not Path(filename_prefix).name:
+            raise ValueError("filename_prefix is empty. Give the file a name, such as 'person'.")
+        folder, name, number, *_ = folder_paths.get_save_image_path(
+            filename_prefix, folders.saved_embeddings()
+        )
+        path = write_numbered(to_bytes(Person(id_embed, face_parts)), Path(folder), name, number)
+        return io.NodeOutput(str(path), ui=ui.PreviewText(str(path)))
+
+
+class LoadEmbedding(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="ConsistentIDLoadEmbedding",
+            display_name="Load ID Embedding",
+            category=CATEGORY,
+            description="Loads a person saved with Save ID Embedding, for SD1.5 and SDXL alike.",
+            search_aliases=["load face", "load identity", "import embedding", "face model"],
+            inputs=[
+                io.Combo.Input(
+                    "name",
+                    options=folders.list_embeddings(),
+                    tooltip="A file in models/consistentid/embeddings or output/consistentid. folder/* combines all "
+                    "files of a folder.",
+                ),
+                combine_input("files of a folder"),
+            ],
+            outputs=[
+                IDEmbedType.Output("id_embed", tooltip="Who the person is, for Apply ConsistentID."),
+                FacePartsType.Output(
+                    "face_parts",
+                    tooltip="In place of the photo, for Encode Facial Prompt and Apply ConsistentID. Only if the file "
+                    "was saved with face_parts.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, name: str, combine: str = NORM_MEAN):
+        return [folders.stamp(path) for path in folders.find_embeddings(name)]
+
+    @classmethod
+    def execute(cls, name: str, combine: str = NORM_MEAN) -> io.NodeOutput:
+        people = [read_person(path) for path in folders.find_embeddings(name)]
+        embedding = people[0].embedding
+        if len(people) > 1:
+            embedding = combine_embeddings([person.embedding for person in people], combine=combine)
+        faces = [person.face_parts for person in people if person.face_parts is not None]
+        if len(faces) < len(people):
+            # The ID embedding is of use without them; whoever needs the parts is told.
+            return io.NodeOutput(embedding, ExecutionBlocker(_no_parts(name, len(people) - len(faces))))
+        return io.NodeOutput(embedding, pool(faces))
+
+
+def _no_parts(name: str, count: int) -> str:
+    files = "it was" if count == 1 else f"{count} of its files were"
+    return (
+        f"'{name}' holds no parts of the face: {files} saved without face_parts. Connect face_parts and clip_vision to "
+        "Save ID Embedding and save the person again, or use Parse Face with the photo."
+    )
+
+
+NODES = [SaveEmbedding, LoadEmbedding]

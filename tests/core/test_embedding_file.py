@@ -1,0 +1,269 @@
+"""People in files: everything comes back, nothing half-written, and every wrong file is named."""
+
+import json
+import os
+import pickle
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from consistentid_core.embedding_file import Person, read_person, to_bytes, write_numbered
+from consistentid_core.errors import CheckpointError, MissingModelError
+from consistentid_core.face_parts import FaceParts, FacePhoto, StoredPart, StoredPhoto
+from consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
+from consistentid_core.pairing import BY_NAME
+
+PARTS = [("Left_Eye", "eyes"), ("Lips", "mouth")]
+
+
+def features(seed):
+    return torch.randn(257, 1280, generator=torch.Generator().manual_seed(seed))
+
+
+def vectors(count=1):
+    rows = torch.randn(count, 512, generator=torch.Generator().manual_seed(9))
+    return rows / rows.norm(dim=1, keepdim=True)
+
+
+def face(photos=2):
+    return FaceParts(
+        tuple(
+            StoredPhoto(
+                features(10 * i),
+                tuple(StoredPart(*names, features(10 * i + k), 1.5 * k) for k, names in enumerate(PARTS, 1)),
+            )
+            for i in range(photos)
+        ),
+        {"eyes": 1.25},
+        BY_NAME,
+        (1.0, 0.5)[:photos],
+    )
+
+
+PERSON = Person(IDEmbedding(vectors(2), RGB, photos=2, combine=CONCAT, source="0f" * 16), face())
+
+
+@pytest.fixture
+def path(tmp_path):
+    return write_numbered(to_bytes(PERSON), tmp_path, "anna")
+
+
+@pytest.fixture
+def forge(tmp_path, path):
+    """Another file: forge(tensors, key=value) with changed tensors and header; a value of None is left out."""
+
+    def write(tensors=None, **changes):
+        with safe_open(path, framework="pt") as file:
+            metadata = {**file.metadata(), **changes}
+        kept = {key: value for key, value in metadata.items() if value is not None}
+        changed = {
+            key: value for key, value in {**load_file(path), **(tensors or {})}.items() if value is not None
+        }
+        save_file(changed, tmp_path / "forged.safetensors", kept)
+        return tmp_path / "forged.safetensors"
+
+    return write
+
+
+# ---------------------------------------------------------------- writing and reading
+
+
+def test_the_id_embedding_comes_back_bit_for_bit(path):
+    loaded = read_person(path).embedding
+    assert torch.equal(loaded.vector, PERSON.embedding.vector)
+    for field in ("channel_order", "recogniser", "photos", "combine", "source"):
+        assert getattr(loaded, field) == getattr(PERSON.embedding, field)
+
+
+def test_the_face_comes_back_with_its_settings(path):
+    loaded, saved = read_person(path).face_parts, PERSON.face_parts
+    assert (loaded.strengths, loaded.pairing, loaded.id_weights) == ({"eyes": 1.25}, BY_NAME, (1.0, 0.5))
+    for photo, original in zip(loaded.photos, saved.photos, strict=True):
+        assert [(p.name, p.region, p.quality) for p in photo.parts] == [
+            (p.name, p.region, p.quality) for p in original.parts
+        ]
+
+
+def test_features_come_back_to_half_precision(path):
+    for photo, original in zip(read_person(path).face_parts.photos, PERSON.face_parts.photos, strict=True):
+        for one, other in zip((photo, *photo.parts), (original, *original.parts), strict=True):
+            assert one.features.dtype == torch.float32
+            assert torch.equal(one.features, other.features.half().float())
+
+
+def test_a_loaded_person_saved_again_has_the_same_contents(path, tmp_path):
+    again = write_numbered(to_bytes(read_person(path)), tmp_path, "anna")
+    before, after = load_file(path), load_file(again)
+    assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
+    with safe_open(path, framework="pt") as one, safe_open(again, framework="pt") as other:
+        assert one.metadata() == other.metadata()
+
+
+def test_an_id_embedding_alone_makes_a_file_of_a_few_kilobytes(tmp_path):
+    path = write_numbered(to_bytes(Person(IDEmbedding(vectors()))), tmp_path, "anna")
+    assert read_person(path).face_parts is None
+    assert path.stat().st_size < 4000
+
+
+def test_the_file_can_be_read_with_safetensors_alone(path):
+    tensors = load_file(path)
+    assert tensors["id_embeds"].shape == (2, 512) and tensors["id_embeds"].dtype == torch.float32
+    assert tensors["photo.1.mouth"].shape == (257, 1280) and tensors["photo.1.mouth"].dtype == torch.float16
+    with safe_open(path, framework="pt") as file:
+        header = file.metadata()
+    assert (header["format"], header["version"], header["kind"]) == ("consistentid_embedding", "1", "person")
+    assert json.loads(header["face_parts"])["photos"][0][0] == {
+        "name": "Left_Eye", "region": "eyes", "quality": 1.5,
+    }  # fmt: skip
+
+
+def test_photos_with_pictures_cannot_be_written():
+    picture = FacePhoto(torch.zeros(8, 8, 3, dtype=torch.uint8).numpy(), ())
+    with pytest.raises(ValueError, match="Only stored photos"):
+        to_bytes(Person(PERSON.embedding, FaceParts((picture,))))
+
+
+# ---------------------------------------------------------------- names, and never half a file
+
+
+def test_names_are_numbered_and_nothing_is_replaced(tmp_path):
+    paths = [write_numbered(bytes([i]), tmp_path, "anna") for i in range(3)]
+    assert [path.name for path in paths] == [f"anna_0000{n}_.safetensors" for n in (1, 2, 3)]
+    assert [path.read_bytes() for path in paths] == [b"\0", b"\1", b"\2"]
+
+
+def test_without_hard_links_nothing_is_replaced_either(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_names_are_numbered_and_nothing_is_replaced(tmp_path)
+
+
+def test_the_folder_is_made(tmp_path):
+    assert write_numbered(b"x", tmp_path / "a" / "b", "anna").parent == tmp_path / "a" / "b"
+
+
+def test_two_writers_never_take_the_same_name(tmp_path):
+    def write(content):
+        for _ in range(20):
+            write_numbered(content, tmp_path, "anna")
+
+    threads = [threading.Thread(target=write, args=(bytes([i]) * 1000,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    contents = [file.read_bytes() for file in tmp_path.iterdir()]
+    assert sorted(contents) == sorted(bytes([i]) * 1000 for i in range(4) for _ in range(20))
+
+
+def test_a_write_that_fails_leaves_no_file(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_numbered(b"x", tmp_path, "anna")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_has_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "ordinary").touch()
+    mode = write_numbered(b"x", tmp_path, "anna").stat().st_mode
+    assert mode == (tmp_path / "ordinary").stat().st_mode
+
+
+# ---------------------------------------------------------------- files that are something else
+
+
+def refused(path, text):
+    with pytest.raises(CheckpointError, match=text) as error:
+        read_person(path)
+    assert path.name in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(MissingModelError, match="nobody"):
+        read_person(tmp_path / "nobody.safetensors")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.999])
+def test_a_truncated_file_is_refused(path, share):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    refused(path, "empty file|cut short")
+
+
+def test_a_file_of_another_program_is_refused(forge):
+    refused(forge(format=None), "no file of Save ID Embedding: its header says 'nothing about its format'")
+    refused(forge(format="pt"), "its header says 'pt'")
+
+
+@pytest.mark.parametrize("version", ["2", "0", "", "1.0"])
+def test_another_version_is_refused(forge, version):
+    refused(forge(version=version), f"version '{version}'.*reads version 1. Update the pack")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"kind": "style"}, "the kind 'style'; ConsistentID needs person"),
+        (
+            {"recogniser": "glintr100.onnx"},
+            "the recogniser 'glintr100.onnx'; ConsistentID needs w600k_r50.onnx",
+        ),
+        ({"recogniser": None}, "the recogniser 'None'"),
+        ({"channel_order": "GRB"}, "the channel order 'GRB'; ConsistentID needs BGR or RGB"),
+        ({"combine": "sum"}, "the combine method 'sum'"),
+        ({"clip_vision": "1024 24 14"}, "the CLIP vision model '1024 24 14'; ConsistentID needs 1280 32 14"),
+    ],
+)
+def test_what_the_file_was_made_with_is_checked(forge, change, text):
+    refused(forge(**change), text)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "change"),
+    [
+        ({"id_embeds": None}, {}),
+        ({"id_embeds": torch.zeros(1, 511)}, {}),
+        ({"id_embeds": torch.zeros(40, 512)}, {}),
+        ({"id_embeds": torch.full((1, 512), float("nan"))}, {}),
+        ({"id_embeds": torch.zeros(1, 512, dtype=torch.float16)}, {}),
+        ({"photo.0": None}, {}),
+        ({"photo.0.eyes": torch.zeros(50, 1280)}, {}),
+        ({"photo.1": torch.full((257, 1280), float("inf"))}, {}),
+        ({}, {"photos": "many"}),
+        ({}, {"face_parts": "{"}),
+        ({}, {"face_parts": "[]"}),
+        ({}, {"face_parts": '{"photos": [], "strengths": {}, "pairing": "by name", "id_weights": null}'}),
+        ({}, {"face_parts": '{"photos": [[]], "strengths": {}, "pairing": "?", "id_weights": null}'}),
+        ({}, {"face_parts": '{"photos": [[]], "strengths": {}, "pairing": "by name", "id_weights": [0]}'}),
+        ({}, {"face_parts": '{"photos": [[{"name": "Nose", "region": "eyes", "quality": 0}]]}'}),
+    ],
+)
+def test_contents_that_do_not_fit_the_header_are_refused(forge, tensors, change):
+    refused(forge(tensors, **change), "do not fit its header.*Make the file again")
+
+
+@pytest.mark.parametrize("extension", [".bin", ".pt", ".ipadpt", ".png"])
+def test_only_safetensors_files_are_opened(tmp_path, extension):
+    path = tmp_path / f"anna{extension}"
+    path.write_bytes(b"anything")
+    refused(path, "those end in .safetensors")
+
+
+def test_a_pickle_is_never_run(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "exploded",)
+
+    path = tmp_path / "anna.safetensors"
+    path.write_bytes(pickle.dumps(Bomb()))
+    refused(path, "pickle")
+    assert not (tmp_path / "exploded").exists()
