@@ -2,7 +2,7 @@
 
 A message is a *template*: its fixed text, with :data:`GAP` where a value is filled in. Found are
 
-* errors: what follows ``raise SomeError(`` in :data:`PACKAGES`. The text may be a string, an f-string, a
+* errors: what follows ``raise SomeError(`` in :data:`PACKAGES`, and what an ``ExecutionBlocker`` says. The text may be a string, an f-string, a
   name that was assigned one in the same function, or the return value of a function of the same file;
 * notes: strings that go into ``notes`` (``notes.append(...)``, ``notes = [...]``), or that a function whose
   name ends in ``_notes`` returns;
@@ -84,6 +84,8 @@ class _Module:
                 case ast.Call(
                     func=ast.Attribute(attr="warning", value=ast.Name(id="logger")), args=[text, *_]
                 ):
+                    yield text, scope
+                case ast.Call(func=ast.Name(id="ExecutionBlocker"), args=[text]):
                     yield text, scope
                 case ast.Call(func=ast.Attribute(attr="append", value=ast.Name(id="notes")), args=[text]):
                     yield text, scope

@@ -7,20 +7,24 @@ are laid by hand, because InsightFace's models may not be passed on with a repos
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from consistentid_core.caption import align_caption, align_caption_by_name
 from consistentid_core.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
 from consistentid_core.face_analysis import Face
 from consistentid_core.face_boxes import draw_faces
-from consistentid_core.face_parts import FacePhoto, find_parts, parts_from_masks
+from consistentid_core.face_parts import FaceParts, FacePhoto, find_parts, parts_from_masks
+from consistentid_core.leak_control import CURVES, LeakControl
 from consistentid_core.markers import MARKER
+from consistentid_core.mixing import best_parts
 from consistentid_core.overlay import draw_overlay
 from consistentid_core.pairing import pair_by_rank
+from consistentid_core.part_quality import part_quality
 from consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_core.regions import CLASSES, REGIONS, region_named
 
@@ -57,6 +61,10 @@ def main() -> int:
         "faces.jpg": lambda: numbered_faces(parsed),
         "sampling.png": sampling_ranges,
         "people.png": two_people,
+        "curves.png": weight_curves,
+        "mix.jpg": lambda: mixed_parts(parsed),
+        "best.jpg": lambda: best_of_two(parsed),
+        "saved.png": lambda: saved_person(parsed),
     }
     for name, draw in pictures.items():
         _save(draw(), FOLDER / name)
@@ -291,6 +299,91 @@ def two_people() -> Image.Image:
     return sheet.finished()
 
 
+def weight_curves() -> Image.Image:
+    """The curves of Leak Control over the steps of a run."""
+    sheet = Sheet(WIDTH, 330)
+    for place, curve in enumerate(CURVES):
+        left, top = 30 + 230 * (place % 3), 20 + 155 * (place // 3)
+        sheet.plate((left, top, left + 200, top + 100), _PANEL)
+        factors = LeakControl(curve).weight_factors(30)
+        points = [(left + 8 + 184 * i / 29, top + 92 - 84 * factor) for i, factor in enumerate(factors)]
+        for start, end in pairwise(points):
+            sheet.line(start, end, region_named("eyes").colour)
+        sheet.text((left + 100, top + 122), curve, anchor="mm", size=_SMALL)
+    return sheet.finished()
+
+
+def mixed_parts(parsed: FacePhoto) -> Image.Image:
+    """Parts of two photos put together; the second photo is the first one without its colours."""
+    grey = np.repeat(parsed.image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
+    other = FacePhoto(grey, parsed.parts, parsed.label_map)
+    sheet = Sheet(WIDTH, 330)
+    area = np.s_[20:220, 120:320]
+    for row, (name, photo) in enumerate({"face_parts": parsed, "eyes": other}.items()):
+        top = 18 + 156 * row
+        sheet.paste(photo.image[area], (20, top, 140, top + 120))
+        sheet.text((80, top + 138), name, anchor="mm", size=_SMALL, colour=_DIM)
+        sheet.arrow((144, top + 60), (206, 130 + 60 * row))
+    sheet.box((210, 80, 700, 250))
+    for column, region in enumerate(REGIONS):
+        left = 225 + 94 * column
+        source = other if region.name == "eyes" else parsed
+        sheet.paste(_tight(source, region.name), (left, 95, left + 86, 181))
+        sheet.plate((left, 186, left + 86, 192), region.colour)
+        sheet.text((left + 43, 214), region.word, anchor="mm", size=_SMALL)
+    return sheet.finished()
+
+
+def best_of_two(parsed: FacePhoto) -> Image.Image:
+    """The quality of each part in a photo from afar and in a close-up that is blurred below the eyes."""
+    assert parsed.label_map is not None
+    head = np.s_[20:220, 120:320]
+    close = parsed.image[head].copy()
+    below = _bounds(parsed, ("Nose",))[1] + 8 - 20
+    close[below:] = np.asarray(Image.fromarray(close).filter(ImageFilter.GaussianBlur(4)))[below:]
+    blurred = FacePhoto(close, find_parts(parsed.label_map[head]), parsed.label_map[head])
+    photos = {"from afar": parsed, "close, blurred": blurred}
+    best = best_parts([FaceParts((parsed,)), FaceParts((blurred,))])
+    sheet = Sheet(WIDTH, 330)
+    for row, (title, photo) in enumerate(photos.items()):
+        top = 16 + 152 * row
+        sheet.paste(photo.image, (20, top, 130, top + 110))
+        sheet.text((75, top + 128), title, anchor="mm", size=_SMALL, colour=_DIM)
+        kept = {part.region for part in best.photos[row].parts}
+        for column, part in enumerate(photo.parts):
+            left = 160 + 110 * column
+            if part.region in kept:
+                sheet.plate((left - 5, top - 5, left + 105, top + 105), _GREEN)
+            sheet.paste(_tight(photo, part.region), (left, top, left + 100, top + 100))
+            quality = part_quality(photo, part)
+            colour = _GREEN if part.region in kept else _DIM
+            sheet.text((left + 50, top + 122), _rounded(quality), anchor="mm", size=_SMALL, colour=colour)
+    return sheet.finished()
+
+
+def saved_person(parsed: FacePhoto) -> Image.Image:
+    """What goes into a file of Save ID Embedding, and what it replaces later."""
+    sheet = Sheet(WIDTH, 300)
+    sheet.paste(parsed.image[20:330, 60:370], (20, 40, 130, 150))
+    sheet.text((75, 170), "photo", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.arrow((134, 95), (166, 95))
+    sheet.box((170, 30, 420, 240))
+    for row, (text, colour) in enumerate(
+        [("Save ID Embedding", _GREEN), ("512 numbers, 2 kB", _BRIGHT), ("with face_parts:", _DIM),
+         ("photo and parts as", _BRIGHT), ("CLIP sees them, 4 MB", _BRIGHT)]
+    ):  # fmt: skip
+        sheet.text((295, 60 + 37 * row), text, anchor="mm", size=_SMALL, colour=colour)
+    sheet.text((295, 264), "person_00001_.safetensors", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.arrow((424, 95), (456, 95))
+    sheet.box((460, 30, 700, 240))
+    for row, (text, colour) in enumerate(
+        [("Load ID Embedding", _GREEN), ("in place of the photo,", _BRIGHT), ("Parse Face and", _BRIGHT),
+         ("ID Embedding", _BRIGHT), ("SD1.5 and SDXL", _DIM)]
+    ):  # fmt: skip
+        sheet.text((580, 60 + 37 * row), text, anchor="mm", size=_SMALL, colour=colour)
+    return sheet.finished()
+
+
 # --- parts of pictures ------------------------------------------------------------------------------------
 
 
@@ -340,6 +433,12 @@ def _class_colours() -> np.ndarray:
         [own.get(class_id) or others.get(name, (200, 200, 200)) for class_id, name in enumerate(CLASSES)],
         np.uint8,
     )
+
+
+def _rounded(value: float) -> str:
+    """Two digits that count: 12345 -> 12,000."""
+    digits = len(str(int(value)))
+    return f"{round(value, 2 - digits):,.0f}"
 
 
 def _mixed(colour: Colour, other: Colour, share: float) -> Colour:

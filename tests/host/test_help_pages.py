@@ -70,7 +70,7 @@ def second_cell(slot):
 def fixed_choices(schema):
     """The choices of every combo that does not list files: those a user may have to understand."""
     for slot in schema.inputs:
-        if slot.get_io_type() == "COMBO" and slot.id not in ("model_name", "face_parser", "file"):
+        if slot.get_io_type() == "COMBO" and slot.id not in ("model_name", "face_parser", "name"):
             yield from slot.options
 
 
