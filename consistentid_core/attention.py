@@ -23,15 +23,6 @@ def torch_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-def project_id_tokens(id_tokens: Tensor, to_k_ip: Tensor, to_v_ip: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and values that the ID tokens offer to one cross-attention layer.
-
-    id_tokens: (B, num_tokens, cross_attention_dim).  to_k_ip, to_v_ip: (width, cross_attention_dim).
-    Returns two tensors (B, num_tokens, width).
-    """
-    return functional.linear(id_tokens, to_k_ip), functional.linear(id_tokens, to_v_ip)
-
-
 def add_id_attention(
     text: Tensor,
     q: Tensor,
@@ -39,16 +30,19 @@ def add_id_attention(
     v_id: Tensor,
     *,
     heads: int,
-    weight: float = 1.0,
     attention: AttentionFunction = torch_attention,
+    shape_reading: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Add what the queries read from the ID tokens to what they read from the text.
 
     text: (B, N, width), the layer's attention to the text, before its output matrix.
-    q: (B, N, width), with LoRA.  k_id, v_id: (B, num_tokens, width) from :func:`project_id_tokens`.
-    weight: strength of the identity, 1 in the original.
+    q: (B, N, width), with LoRA.
+    k_id, v_id: (B, num_tokens, width) from :class:`~.id_key_values.IDKeyValueProjection`; the strength of
+    the identity, 1 in the original, is a factor of ``v_id``.
+    shape_reading: (text, reading) -> reading, for masks and limits the original does not have.
     """
-    return text + weight * attention(q, k_id, v_id, heads)
+    reading = attention(q, k_id, v_id, heads)
+    return text + (reading if shape_reading is None else shape_reading(text, reading))
 
 
 def lora_delta(down: Tensor, up: Tensor, scale: float = 1.0) -> Tensor:
@@ -76,22 +70,6 @@ def lora_weights(adapters: Mapping[str, Tensor], layers: Sequence[AttentionLayer
         if "_lora." in name:
             renamed[f"{processors[int(index)]}.{name}"] = tensor
     return renamed
-
-
-def id_matrices(
-    adapters: Mapping[str, Tensor], layers: Sequence[AttentionLayer]
-) -> dict[tuple[str, int, int], tuple[Tensor, Tensor]]:
-    """``to_k_ip`` and ``to_v_ip`` of every cross-attention layer, by the host's block key.
-
-    Returns ("input", 1, 0) -> two matrices (width, cross_attention_dim), for :func:`project_id_tokens`.
-    Raises ModelMismatchError if adapters and layers differ in number.
-    """
-    _require_same_layers(adapters, layers)
-    return {
-        layer.block: (adapters[f"{layer.index}.to_k_ip.weight"], adapters[f"{layer.index}.to_v_ip.weight"])
-        for layer in layers
-        if layer.is_cross
-    }
 
 
 def _require_same_layers(adapters: Mapping[str, Tensor], layers: Sequence[AttentionLayer]) -> None:

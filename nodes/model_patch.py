@@ -15,6 +15,7 @@ import comfy.ldm.modules.attention as host_attention
 import comfy.patcher_extension
 import torch
 
+from ..consistentid_core.attention import add_id_attention
 from ..consistentid_core.errors import ModelMismatchError
 from ..consistentid_core.leak_control import LeakControl
 from .models import FAMILY_NAMES, KeysValues
@@ -59,12 +60,24 @@ class IDAttention:
                 attn_precision=extra_options["attn_precision"], transformer_options=extra_options,
             )  # fmt: skip
         # Not the host's global choice: quantising kernels are made for long sequences, not for four tokens.
-        person = host_attention.attention_pytorch(q, self.keys, self.values, extra_options["n_heads"])
-        if self.shape_reading is not None:
-            person = self.shape_reading(text, person, extra_options["activations_shape"])
-        if self.mask is not None:
-            person = person * to_positions(self.mask, extra_options["activations_shape"])
-        return text + person
+        return add_id_attention(
+            text, q, self.keys, self.values, heads=extra_options["n_heads"],
+            attention=host_attention.attention_pytorch,
+            shape_reading=self._limited_to(extra_options),
+        )  # fmt: skip
+
+    def _limited_to(self, extra_options) -> Callable | None:
+        """What the mask and the leak control leave of a reading; None if there is neither."""
+        if self.mask is None and self.shape_reading is None:
+            return None
+        shape = extra_options["activations_shape"]
+
+        def limit(text, reading):
+            if self.shape_reading is not None:
+                reading = self.shape_reading(text, reading, shape)
+            return reading if self.mask is None else reading * to_positions(self.mask, shape)
+
+        return limit
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,13 +7,12 @@ from golden_set import manifest, state_dict, tensors
 
 from consistentid_core.attention import (
     add_id_attention,
-    id_matrices,
     lora_delta,
     lora_weights,
-    project_id_tokens,
     torch_attention,
 )
 from consistentid_core.errors import ModelMismatchError
+from consistentid_core.id_key_values import IDKeyValueProjection
 from consistentid_core.unet_layers import attention_layers
 
 #: SPEC 10: 7e-6 between two implementations on one machine; four times that for other processors.
@@ -56,10 +55,18 @@ def test_attention_output_is_that_of_the_original(name):
     q, k, v = x @ merged("to_q").T, text @ merged("to_k").T, text @ merged("to_v").T
     attended = torch_attention(q, k, v, case["heads"])
     if case["cross_dim"]:
-        k_id, v_id = project_id_tokens(id_tokens, adapter["to_k_ip.weight"], adapter["to_v_ip.weight"])
-        attended = add_id_attention(attended, q, k_id, v_id, heads=case["heads"], weight=case["ip_scale"])
+        k_id, v_id = project(adapter, id_tokens)
+        attended = add_id_attention(attended, q, k_id, case["ip_scale"] * v_id, heads=case["heads"])
     found = attended @ merged("to_out.0").T + layer["to_out.0.bias"]
     torch.testing.assert_close(found, tensors("attention")[name], atol=TOLERANCE, rtol=0)
+
+
+def project(adapter, id_tokens):
+    """Keys and values of the layer, as adapter module 1."""
+    weights = IDKeyValueProjection.weights({f"1.{key}": weight for key, weight in adapter.items()})
+    network = IDKeyValueProjection.builder(weights)()
+    network.load_state_dict(weights)
+    return network(id_tokens)[1]
 
 
 def test_the_attention_function_of_the_host_is_used():
@@ -70,14 +77,20 @@ def test_the_attention_function_of_the_host_is_used():
         return torch.full_like(q, 3.0)
 
     q, k = torch.zeros(1, 4, 8), torch.zeros(1, 2, 8)
-    found = add_id_attention(torch.ones_like(q), q, k, k, heads=2, weight=0.5, attention=attention)
+    found = add_id_attention(torch.ones_like(q), q, k, k, heads=2, attention=attention)
     assert asked == [2]
-    assert torch.equal(found, torch.full_like(q, 2.5))
+    assert torch.equal(found, torch.full_like(q, 4.0))
 
 
-def test_a_weight_of_zero_leaves_the_text_bit_for_bit():
+def test_a_reading_can_be_shaped_before_it_is_added():
+    text, q, k = torch.ones(1, 4, 8), torch.randn(1, 4, 8), torch.randn(1, 2, 8)
+    found = add_id_attention(text, q, k, k, heads=2, shape_reading=lambda text, reading: text + 0 * reading)
+    assert torch.equal(found, 2 * text)
+
+
+def test_values_of_zero_leave_the_text_bit_for_bit():
     text, q, k = torch.randn(1, 4, 8), torch.randn(1, 4, 8), torch.randn(1, 2, 8)
-    assert torch.equal(add_id_attention(text, q, k, k, heads=2, weight=0.0), text)
+    assert torch.equal(add_id_attention(text, q, k, 0 * k, heads=2), text)
 
 
 def test_a_lora_in_half_precision_is_multiplied_out_in_float32():
@@ -112,18 +125,13 @@ def test_the_renamed_lora_holds_nothing_else(model):
     assert len(lora_weights(adapters, layers)) == 8 * len(layers)
 
 
-def test_every_cross_attention_block_has_its_id_matrices(model):
+def test_every_cross_attention_layer_projects_the_id_tokens(model):
     layers, adapters = model
-    found = id_matrices(adapters, layers)
-    assert found == {
-        layer.block: (adapters[f"{layer.index}.to_k_ip.weight"], adapters[f"{layer.index}.to_v_ip.weight"])
-        for layer in layers
-        if layer.is_cross
-    }
+    found = IDKeyValueProjection.builder(IDKeyValueProjection.weights(adapters))(device="meta")
+    assert list(map(int, found)) == [layer.index for layer in layers if layer.is_cross]
 
 
-@pytest.mark.parametrize("function", [lora_weights, id_matrices])
-def test_an_adapter_for_another_number_of_layers_is_refused(model, function):
+def test_an_adapter_for_another_number_of_layers_is_refused(model):
     layers, adapters = model
     with pytest.raises(ModelMismatchError, match=f"adapter has {len(layers)} attention layers, the model 4;"):
-        function(adapters, layers[:4])
+        lora_weights(adapters, layers[:4])
