@@ -18,7 +18,7 @@ class LeakControlNode(io.ComfyNode):
             display_name="Leak Control",
             category=CATEGORY,
             description="Keeps hair, clothes, light and background of the photo out of the picture: says "
-            "when, where and how strongly the ID tokens may act. As it stands it changes nothing.",
+            "when, where and how strongly the ID tokens may act. With its defaults it changes nothing.",
             search_aliases=["identity strength", "weight curve", "spatial id", "face id", "background leak"],
             inputs=[
                 io.Combo.Input(
