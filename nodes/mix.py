@@ -32,7 +32,8 @@ class MixFaceParts(io.ComfyNode):
                     FacePartsType.Input(
                         region.name,
                         optional=True,
-                        tooltip=f"Photos to take the {region.word} from instead. Of several, the features are averaged.",
+                        tooltip=f"Photos to take the {region.word} from instead. Of several, the features are "
+                        "averaged.",
                     )
                     for region in REGIONS
                 ),
@@ -44,8 +45,8 @@ class MixFaceParts(io.ComfyNode):
                         max=MAX_STRENGTH,
                         step=0.05,
                         optional=True,
-                        tooltip=f"Strength of the {region.word} in the prompt. 1 is the original, 0 as if the part were "
-                        "switched off, 2 exaggerates it.",
+                        tooltip=f"Strength of the {region.word} in the prompt. 1 is the original, 0 as if the part "
+                        "were switched off, 2 exaggerates it.",
                     )
                     for region in REGIONS
                 ),
