@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import MissingDependencyError, MissingModelError, NoFaceError
-from consistentid_pack.consistentid_core.id_embedding import RGB, ZERO_VECTOR
+from consistentid_pack.consistentid_core.id_embedding import CONCAT, RGB, ZERO_VECTOR
 from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.embedding import EmbedFace
 from consistentid_pack.nodes.face_previews import UI_KEY
@@ -79,6 +79,13 @@ def test_several_photos_are_averaged():
     alone = torch.cat([vector(image=image(TWO_FACES)), vector(image=image(other))])
     torch.testing.assert_close(both[0].vector[0], torch.nn.functional.normalize(alone.mean(dim=0), dim=0))
     assert both[1].shape[0] == 2
+
+
+def test_several_photos_can_be_kept_apart():
+    other = draw(600, 400, (150, 200, 130), tint=20)
+    both = vector(image=image(TWO_FACES, other), combine=CONCAT)
+    alone = torch.cat([vector(image=image(TWO_FACES)), vector(image=image(other))])
+    torch.testing.assert_close(both, alone)
 
 
 def test_transparency_makes_no_difference():

@@ -1,0 +1,345 @@
+"""Save and Load ID Embedding: files in ComfyUI's folders, and people who come back without photo and InsightFace."""
+
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import pytest
+import torch
+from comfy_execution.graph_utils import ExecutionBlocker
+from consistentid_pack.consistentid_core import embedding_file
+from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError
+from consistentid_pack.consistentid_core.face_parts import (
+    FaceParts,
+    FacePhoto,
+    StoredPhoto,
+    find_parts,
+    with_regions,
+)
+from consistentid_pack.consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
+from consistentid_pack.consistentid_core.part_quality import part_quality
+from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.nodes import folders
+from consistentid_pack.nodes.apply import ApplyConsistentID, features_of_person
+from consistentid_pack.nodes.clip_features import VIT_H
+from consistentid_pack.nodes.encode import EncodeFacialPrompt
+from consistentid_pack.nodes.facial_features import region_vectors
+from consistentid_pack.nodes.identity import SetIdentity
+from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
+from consistentid_pack.nodes.previews import UI_KEY
+from consistentid_pack.nodes.saved_people import LoadEmbedding, SaveEmbedding
+from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
+from PIL import Image, ImageFilter
+from portrait_asset import LABELS, PORTRAIT
+
+
+@pytest.fixture(autouse=True)
+def comfyui(tmp_path, monkeypatch):
+    """ComfyUI with empty folders."""
+    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", {})
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+    folders.register()
+    return tmp_path
+
+
+@pytest.fixture
+def vision():
+    return clip_vision()
+
+
+@pytest.fixture(scope="module")
+def consistentid():
+    return consistentid_model("sd15")
+
+
+def embedding(seed=1, count=1, **fields):
+    rows = torch.randn(count, 512, generator=torch.Generator().manual_seed(seed))
+    return IDEmbedding(rows / rows.norm(dim=1, keepdim=True), **fields)
+
+
+def face(image=PORTRAIT, regions=None):
+    photo = FacePhoto(image, find_parts(LABELS), LABELS)
+    return FaceParts((photo if regions is None else with_regions(photo, regions),))
+
+
+def save(id_embed, prefix="anna", **inputs):
+    return Path(SaveEmbedding.execute(id_embed, prefix, **inputs).args[0])
+
+
+def name_of(path):
+    return str(path.relative_to(folders.saved_embeddings()))
+
+
+def load(path, **inputs):
+    return LoadEmbedding.execute(name_of(path), **inputs).args
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_people_are_saved_below_output_and_numbered(comfyui):
+    paths = [save(embedding(), "anna/smile") for _ in range(2)]
+    folder = comfyui / "output" / "consistentid" / "anna"
+    assert paths == [folder / f"smile_0000{n}_.safetensors" for n in (1, 2)]
+
+
+def test_numbers_go_on_after_the_highest(comfyui):
+    save(embedding()).rename(comfyui / "output" / "consistentid" / "anna_00041_.safetensors")
+    assert save(embedding()).name == "anna_00042_.safetensors"
+
+
+def test_a_prefix_cannot_lead_out_of_the_output_folder():
+    with pytest.raises(Exception, match="outside the output folder"):
+        save(embedding(), "../../anna")
+
+
+@pytest.mark.parametrize("prefix", ["", ".", "/"])
+def test_an_empty_prefix_is_refused(prefix):
+    with pytest.raises(ValueError, match="filename_prefix is empty"):
+        save(embedding(), prefix)
+
+
+def test_saved_files_and_those_in_models_are_offered(comfyui):
+    in_models = comfyui / "models" / "consistentid" / "embeddings" / "bert.safetensors"
+    in_models.parent.mkdir(parents=True)
+    save(embedding()).rename(in_models)
+    save(embedding())
+    (comfyui / "output" / "consistentid" / "note.txt").touch()
+    assert LoadEmbedding.define_schema().inputs[0].options == ["anna_00001_.safetensors", "bert.safetensors"]
+    assert LoadEmbedding.execute("bert.safetensors").args[0].is_zero is False
+
+
+def test_a_saved_person_is_no_consistentid_model(comfyui):
+    in_models = comfyui / "models" / "consistentid" / "embeddings" / "bert.safetensors"
+    in_models.parent.mkdir(parents=True)
+    save(embedding()).rename(in_models)
+    assert folders.list_weights(folders.CONSISTENTID) == []
+
+
+def test_a_file_that_is_gone_is_reported_with_the_folders_searched():
+    with pytest.raises(MissingModelError, match="gone.safetensors.*embeddings.*output"):
+        LoadEmbedding.execute("gone.safetensors")
+
+
+def test_a_replaced_file_is_read_again():
+    path = save(embedding(1))
+    before = LoadEmbedding.fingerprint_inputs(name_of(path))
+    assert LoadEmbedding.fingerprint_inputs(name_of(path)) == before
+    save(embedding(2, count=2)).replace(path)
+    assert LoadEmbedding.fingerprint_inputs(name_of(path)) != before
+
+
+def test_another_file_is_refused_by_name(comfyui):
+    path = save(embedding())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="anna_00001_"):
+        load(path)
+
+
+def test_the_path_is_shown_on_the_node():
+    output = SaveEmbedding.execute(embedding(), "anna")
+    assert output.ui.as_dict() == {"text": (output.args[0],)}
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+def test_the_id_embedding_comes_back():
+    saved = embedding(3, count=2, channel_order=RGB, combine=CONCAT, photos=2, source="ab" * 16)
+    loaded, _ = load(save(saved))
+    assert torch.equal(loaded.vector, saved.vector)
+    assert (loaded.channel_order, loaded.combine, loaded.photos, loaded.source) == (RGB, CONCAT, 2, "ab" * 16)
+
+
+def test_without_saved_parts_the_second_output_says_why_it_is_empty():
+    _, parts = load(save(embedding()))
+    assert isinstance(parts, ExecutionBlocker)
+    assert "holds no parts of the face" in parts.message and "Parse Face" in parts.message
+
+
+def test_face_parts_without_clip_vision_are_refused():
+    with pytest.raises(ValueError, match="face_parts is connected without clip_vision"):
+        save(embedding(), face_parts=face())
+
+
+def test_loaded_parts_can_be_saved_again_without_clip_vision(vision):
+    _, parts = load(save(embedding(), face_parts=face(), clip_vision=vision))
+    _, again = load(save(embedding(), face_parts=parts))
+    for one, other in zip(again.photos, parts.photos, strict=True):
+        assert torch.equal(one.features, other.features)
+
+
+def test_names_regions_qualities_and_settings_of_the_parts_come_back(vision):
+    mixed = MixFaceParts.execute(face(), nose_strength=1.5, pairing="by name").args[0]
+    _, loaded = load(save(embedding(), face_parts=mixed, clip_vision=vision))
+    (photo,), (original,) = loaded.photos, mixed.photos
+    assert [(part.name, part.region) for part in photo.parts] == [(p.name, p.region) for p in original.parts]
+    assert [part.quality for part in photo.parts] == [part_quality(original, part) for part in original.parts]
+    assert (loaded.strength("nose"), loaded.pairing) == (1.5, "by name")
+
+
+def test_photos_that_only_give_parts_are_saved_whole(vision):
+    mixed = MixFaceParts.execute(face(regions=("face", "nose")), eyes=face(255 - PORTRAIT)).args[0]
+    _, loaded = load(save(embedding(), face_parts=mixed, clip_vision=vision))
+    assert loaded.id_weights == (1.0, 0.0)
+    expected = features_of_person(vision, None, face(255 - PORTRAIT))[0]
+    torch.testing.assert_close(loaded.photos[1].features, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_vision_model_named_in_a_file_is_the_one_the_nodes_ask_for():
+    assert " ".join(map(str, VIT_H.values())) == embedding_file.CLIP_VISION
+
+
+# ---------------------------------------------------------------- a person without a photo
+
+
+@pytest.fixture
+def loaded(vision):
+    """The face read back from a file, and a CLIP vision model that has not seen anything since."""
+    _, parts = load(save(embedding(), face_parts=face(), clip_vision=vision))
+    return parts, clip_vision()
+
+
+def error(found, expected):
+    """How far found is from expected, as a share of its length, in the worst row."""
+    return ((found - expected).norm(dim=-1) / expected.norm(dim=-1)).max().item()
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_half_precision_moves_the_id_tokens_by_less_than_a_thousandth(loaded, family):
+    parts, vision = loaded
+    model = consistentid_model(family)
+    exact, stored = (
+        model.id_projection.loaded()(
+            embedding().vector, features_of_person(vision, None, one), shortcut=family == "sdxl"
+        )
+        for one in (face(), parts)
+    )
+    assert 0 < error(stored, exact) < 1e-3
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_half_precision_moves_the_vectors_of_the_parts_by_less_than_a_thousandth(loaded, family):
+    parts, vision = loaded
+    exact, stored = (region_vectors(consistentid_model(family), vision, one) for one in (face(), parts))
+    assert exact.keys() == stored.keys() and len(exact) == 5
+    for region, vector in exact.items():
+        assert error(stored[region], vector) < 1e-3
+
+
+def test_no_photo_goes_through_clip_again(loaded, consistentid):
+    parts, vision = loaded
+    encode(vision, consistentid, parts)
+    apply(vision, consistentid, parts)
+    assert vision.model.passes == [1]  # the zero image
+
+
+def encode(vision, consistentid, parts):
+    return EncodeFacialPrompt.execute(
+        GoldenCLIP("sd15"), vision, consistentid, parts, "a portrait", "", DEFAULT_CAPTIONS["sd15"], "original", 0.6
+    )  # fmt: skip
+
+
+def apply(vision, consistentid, parts):
+    return ApplyConsistentID.execute(
+        small_unet("sd15"), consistentid, embedding(), vision, 1.0, 1.0, 0.0, 1.0, face_parts=parts
+    ).args[0]  # fmt: skip
+
+
+def test_the_prompt_is_encoded_as_with_the_photo(loaded, consistentid):
+    parts, vision = loaded
+    for ours, theirs in zip(
+        encode(vision, consistentid, parts).args, encode(vision, consistentid, face()).args, strict=True
+    ):
+        for (embeds, _), (expected, _) in zip(ours, theirs, strict=True):
+            assert error(embeds, expected) < 1e-3
+
+
+def test_stored_photos_have_no_crops_to_show(loaded, consistentid):
+    parts, vision = loaded
+    ui = encode(vision, consistentid, parts).ui
+    assert ui["consistentid_crops"] == []
+    assert [word["word"] for word in ui["consistentid_prompt"][0]["words"]] == [
+        "face",
+        "ears",
+        "eyes",
+        "nose",
+        "mouth",
+    ]
+
+
+def test_set_identity_takes_a_loaded_person(loaded, consistentid):
+    parts, vision = loaded
+    conditioning = [[torch.zeros(1, 77, 768), {}]]
+    found = SetIdentity.execute(
+        conditioning, consistentid, vision, 1.0, id_embed=embedding(), face_parts=parts
+    )
+    assert len(found.args[0]) == 1
+
+
+def test_loaded_parts_mix_with_a_photo_s(loaded, consistentid):
+    parts, vision = loaded
+    output = MixFaceParts.execute(face(255 - PORTRAIT), eyes=parts)
+    mixed = region_vectors(consistentid, vision, output.args[0])
+    torch.testing.assert_close(
+        mixed["eyes"], region_vectors(consistentid, vision, parts)["eyes"], rtol=0, atol=1e-5
+    )
+    (entry,) = output.ui[UI_KEY]
+    assert {part["region"]: part["source"] is None for part in entry["parts"]}["eyes"]
+
+
+def test_the_best_of_a_loaded_face_and_its_blurred_photo_are_the_loaded_parts(loaded):
+    parts, _ = loaded
+    blurred = np.asarray(Image.fromarray(PORTRAIT).filter(ImageFilter.GaussianBlur(3)))
+    best = BestFaceParts.execute(face(blurred), face_parts_2=parts).args[0]
+    assert [isinstance(photo, StoredPhoto) and len(photo.parts) for photo in best.photos] == [False, 5]
+
+
+# ---------------------------------------------------------------- a folder of people
+
+
+def test_a_folder_with_several_files_is_offered_as_a_whole():
+    save(embedding(1), "anna/a")
+    save(embedding(2), "anna/b")
+    save(embedding(3), "bert/a")
+    options = LoadEmbedding.define_schema().inputs[0].options
+    assert options[-1] == str(Path("anna", "*")) and not any("bert" in one and "*" in one for one in options)
+
+
+def test_all_files_of_a_folder_are_combined(vision):
+    people = [embedding(seed) for seed in (1, 2)]
+    for person in people:
+        save(person, "anna/a", face_parts=face(regions=("nose", "eyes")), clip_vision=vision)
+    name = str(Path("anna", "*"))
+    combined, parts = LoadEmbedding.execute(name).args
+    vectors = torch.cat([person.vector for person in people])
+    torch.testing.assert_close(combined.vector, torch.nn.functional.normalize(vectors.mean(0, keepdim=True)))
+    assert len(parts.photos) == 2 and parts.regions() == ("eyes", "nose")
+    concatenated, _ = LoadEmbedding.execute(name, combine=CONCAT).args
+    assert torch.equal(concatenated.vector, vectors)
+
+
+def test_a_folder_in_which_a_file_lacks_parts_says_how_many(vision):
+    save(embedding(1), "anna/a", face_parts=face(), clip_vision=vision)
+    save(embedding(2), "anna/b")
+    save(embedding(3), "anna/c")
+    _, parts = LoadEmbedding.execute(str(Path("anna", "*"))).args
+    assert "2 of its files were saved without face_parts" in parts.message
+
+
+def test_a_folder_s_fingerprint_follows_its_files():
+    save(embedding(1), "anna/a")
+    path = save(embedding(2), "anna/b")
+    name = str(Path("anna", "*"))
+    before = LoadEmbedding.fingerprint_inputs(name)
+    path.unlink()
+    save(embedding(1), "anna/d")
+    assert LoadEmbedding.fingerprint_inputs(name) != before
+
+
+def test_a_folder_that_is_gone_is_reported():
+    with pytest.raises(MissingModelError, match="nobody"):
+        LoadEmbedding.execute(str(Path("nobody", "*")))
