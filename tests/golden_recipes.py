@@ -3,8 +3,9 @@
 import re
 
 import torch
-from golden_set import normal
+from golden_set import image, normal
 
+_IMAGE = re.compile(r"synthetic\.image\('([^']+)',\s*(\d+),\s*(\d+)\)")
 _NORMAL = re.compile(r"normal\('([^']+)',\s*\(([\d,\s]+)\)(?:,\s*std=([\d.]+))?\)")
 
 
@@ -19,6 +20,12 @@ def normals(text: str) -> dict[str, torch.Tensor]:
         key: normal(key, [int(size) for size in sizes.split(",") if size.strip()], float(std or 1))
         for key, sizes, std in _NORMAL.findall(text)
     }
+
+
+def picture(text: str):
+    """The one ``synthetic.image(...)`` in a text: uint8 RGB (H, W, 3)."""
+    key, height, width = _IMAGE.search(text).groups()
+    return image(key, int(height), int(width))
 
 
 def tensor(text: str) -> torch.Tensor:

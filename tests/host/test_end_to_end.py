@@ -11,7 +11,8 @@ from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import NO_PARTS, FacePartsFromMap
 from consistentid_pack.nodes.facial_features import photo_features
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
-from golden_set import DIRECTORY, image, manifest, normal, tensors
+from golden_recipes import picture, tensor
+from golden_set import DIRECTORY, manifest, tensors
 
 CASES = [(family, case) for family in ("sd15", "sdxl") for case in manifest(f"e2e_{family}")["cases"]]
 
@@ -48,19 +49,18 @@ class Run:
         ).args[0]  # fmt: skip
 
     def parts(self):
-        width, height = self.case["size"]
         labels = np.load(DIRECTORY / "masks.npz")[f"{self.case['labels']}/labels"]
         if self.family == "sdxl":  # parsed at 1280 there; the golden map is enlarged by nearest neighbour
             index = np.arange(1280) * labels.shape[0] // 1280
             labels = labels[index][:, index]
-        photo = torch.from_numpy(image(f"e2e.{self.case['name']}", height, width))[None] / 255.0
+        photo = torch.from_numpy(picture(self.case["image"]))[None] / 255.0
         label_map = torch.from_numpy(labels)[None] / 255.0
         return FacePartsFromMap.execute(photo, label_map=label_map, no_face=NO_PARTS).args[0]
 
     def embedding(self):
-        if "zeros" in self.case["face"]:
+        if "normal(" not in self.case["face"]:  # no face found: zeros
             return IDEmbedding(torch.zeros(1, 512))
-        face = normal(f"e2e.{self.case['name']}.face", (512,))
+        face = tensor(self.case["face"])
         return IDEmbedding((face / face.norm())[None])
 
     def merge_percent(self):
@@ -73,7 +73,7 @@ class Run:
 
     def sample(self):
         sigmas = torch.tensor(self.case["sigmas"])
-        noise = normal(f"e2e.{self.case['name']}.latents", (1, 4, 16, 16)) * self.case["init_noise_sigma"]
+        noise = tensor(self.case["latents"]) * self.case["init_noise_sigma"]
         guider = comfy.samplers.CFGGuider(self.model)
         guider.set_conds(self.positive, self.negative)
         guider.set_cfg(self.case["guidance"])
