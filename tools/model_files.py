@@ -137,6 +137,19 @@ def recognise_sd15(folder: Path) -> str | None:
     )
 
 
+def recognise_sdxl(folder: Path) -> str | None:
+    """A complete SDXL checkpoint (not inpainting, which takes nine channels)."""
+    unet = "model.diffusion_model."
+    return _safetensors_with(
+        folder,
+        {
+            f"{unet}input_blocks.0.0.weight": [320, 4, 3, 3],
+            f"{unet}input_blocks.7.1.transformer_blocks.9.attn2.to_k.weight": [1280, 2048],
+            "conditioner.embedders.1.model.ln_final.weight": [1280],
+        },
+    )
+
+
 def recognise_clip_vit_h(folder: Path) -> str | None:
     """CLIP ViT-H/14, in transformers' or OpenCLIP's naming."""
     transformers = {
@@ -150,6 +163,11 @@ def recognise_clip_vit_h(folder: Path) -> str | None:
 def recognise_consistentid_sd15(folder: Path) -> str | None:
     """The released SD1.5 adapter, or its conversion to safetensors."""
     return _by_name(folder, ("ConsistentID-v1.bin", "ConsistentID-v1.safetensors"))
+
+
+def recognise_consistentid_sdxl(folder: Path) -> str | None:
+    """The released SDXL adapter, or its conversion to safetensors."""
+    return _by_name(folder, ("ConsistentID_SDXL-v1.bin", "ConsistentID_SDXL-v1.safetensors"))
 
 
 def recognise_face_parser(folder: Path) -> str | None:

@@ -13,7 +13,17 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from server_host import PACK_IMPORT_SECONDS, SIZE, STEPS, WIDE_CONSISTENTID, Host, first, keep
+from server_host import (
+    PACK_IMPORT_SECONDS,
+    SDXL_CHECKPOINT,
+    SDXL_CONSISTENTID,
+    SIZE,
+    STEPS,
+    WIDE_CONSISTENTID,
+    Host,
+    first,
+    keep,
+)
 
 from tools import pack, paths
 from tools import workflow as workflows
@@ -37,7 +47,12 @@ PACK_NAME = "ConsistentID für später"
 def host(tmp_path_factory):
     archive = pack.build(tmp_path_factory.mktemp("archive"), allow_dirty=True)
     environment = Environment(Path(sys.executable), Path(os.environ.get("COMFYUI_PATH") or paths.COMFYUI))
-    wanted = {**catalogue.NARROW, WIDE_CONSISTENTID: catalogue.FULL[catalogue.CONSISTENTID]}
+    wanted = {
+        **catalogue.NARROW,
+        WIDE_CONSISTENTID: catalogue.FULL[catalogue.CONSISTENTID],
+        SDXL_CHECKPOINT: catalogue.SDXL[catalogue.CHECKPOINT],
+        SDXL_CONSISTENTID: catalogue.SDXL[catalogue.CONSISTENTID],
+    }
     models = resolve(wanted, folders=[])
     # By default results of nodes that the next workflow lacks are forgotten, photo and all.
     arguments = ["--cpu", "--cache-lru", "100"]
@@ -53,13 +68,15 @@ def host(tmp_path_factory):
 @pytest.fixture
 def workflow(host) -> Workflow:
     """The shipped portrait workflow with the session's files, small and short."""
-    prompt = workflows.load("consistentid_sd15_api.json")
-    workflows.use_models(prompt, host.models)
-    workflows.set_inputs(prompt, "LoadImage", image="astronaut.png")
-    workflows.set_inputs(prompt, "EmptyLatentImage", width=SIZE, height=SIZE)
-    workflows.set_inputs(prompt, "KSampler", steps=STEPS)
-    workflows.use_label_map(prompt, "astronaut_labels.png")
-    return prompt
+    return _small("consistentid_sd15_api.json", host.models)
+
+
+@pytest.fixture
+def sdxl_workflow(host) -> Workflow:
+    """The shipped portrait workflow for SDXL with the session's files, small and short."""
+    sdxl = {catalogue.CHECKPOINT: SDXL_CHECKPOINT, catalogue.CONSISTENTID: SDXL_CONSISTENTID}
+    models = {**host.models, **{key: host.models[other] for key, other in sdxl.items()}}
+    return _small("consistentid_sdxl_api.json", models)
 
 
 @pytest.fixture
@@ -80,6 +97,16 @@ def plain_workflow(workflow) -> Workflow:
 def pytest_terminal_summary(terminalreporter, config):
     if seconds := config.stash.get(PACK_IMPORT_SECONDS, None):
         terminalreporter.write_line(f"The server imported the pack in {seconds} s.")
+
+
+def _small(name: str, models: dict[str, ModelFile]) -> Workflow:
+    prompt = workflows.load(name)
+    workflows.use_models(prompt, models)
+    workflows.set_inputs(prompt, "LoadImage", image="astronaut.png")
+    workflows.set_inputs(prompt, "EmptyLatentImage", width=SIZE, height=SIZE)
+    workflows.set_inputs(prompt, "KSampler", steps=STEPS)
+    workflows.use_label_map(prompt, "astronaut_labels.png")
+    return prompt
 
 
 def _make_pictures(folder: Path) -> None:

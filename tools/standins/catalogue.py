@@ -5,6 +5,7 @@ from pathlib import Path
 from .. import model_files
 from ..model_files import Wanted
 from . import bisenet, clip_vision, consistentid, insightface, llava, sd15
+from .unet import SDXL as SDXL_FAMILY
 
 CHECKPOINT, CLIP_VISION, CONSISTENTID = "checkpoint", "clip_vision", "consistentid"
 FACE_PARSER, INSIGHTFACE, CAPTIONER = "face_parser", "insightface", "captioner"
@@ -20,6 +21,14 @@ def _write_narrow_sd15(path: Path) -> None:
 
 def _write_narrow_consistentid(path: Path) -> None:
     consistentid.write(path, channel_mult=sd15.NARROW)
+
+
+def _write_narrow_sdxl(path: Path) -> None:
+    sd15.write(path, family=SDXL_FAMILY, channel_mult=sd15.NARROW_SDXL, vae="taesd")
+
+
+def _write_narrow_consistentid_sdxl(path: Path) -> None:
+    consistentid.write(path, family=SDXL_FAMILY, channel_mult=sd15.NARROW_SDXL)
 
 
 #: Stand-ins of the released shapes; the captioner alone is small, as the released one has 14 GB.
@@ -93,5 +102,27 @@ NARROW = {
         "consistentid/standin_ConsistentID-v1_narrow.bin",
         _write_narrow_consistentid,
         "0.3 GB, about 5 s",
+    ),
+}
+
+#: For SDXL the stand-ins are narrow too, as the released files have 9 GB. The text encoders are of
+#: full size: ComfyUI knows no other.
+SDXL = {
+    **FULL,
+    CHECKPOINT: Wanted(
+        "SDXL checkpoint",
+        ("checkpoints",),
+        model_files.recognise_sdxl,
+        "checkpoints/standin_sdxl_narrow.safetensors",
+        _write_narrow_sdxl,
+        "a narrow one, 2.2 GB, about 10 s",
+    ),
+    CONSISTENTID: Wanted(
+        "ConsistentID for SDXL",
+        ("consistentid",),
+        model_files.recognise_consistentid_sdxl,
+        "consistentid/standin_ConsistentID_SDXL-v1_narrow.bin",
+        _write_narrow_consistentid_sdxl,
+        "a narrow one, 1.0 GB, about 10 s",
     ),
 }
