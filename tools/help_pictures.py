@@ -34,9 +34,9 @@ from .console import run_command, say
 FOLDER = paths.ROOT / "web" / "docs" / "images"
 _ASSETS = paths.WORKFLOWS / "assets"
 
-#: The help panel is about 400 pixels wide: at this width texts of 24 stay readable there.
-WIDTH = 720
-_TEXT, _SMALL = 24, 19
+#: The help panel is 260 pixels wide until it is widened: texts have to survive being halved.
+WIDTH = 480
+_TEXT, _SMALL = 22, 18
 _BACKGROUND, _PANEL, _LINE = (28, 30, 36), (46, 49, 58), (150, 155, 168)
 _BRIGHT, _DIM = (238, 240, 244), (176, 181, 192)
 _GREEN = (64, 220, 120)
@@ -76,25 +76,25 @@ def main() -> int:
 
 def coloured_parts(parsed: FacePhoto) -> Image.Image:
     """The overlay of Parse Face with its legend."""
-    sheet = Sheet(WIDTH, 500)
-    sheet.paste(draw_overlay(parsed.image, parsed.parts)[30:330, 60:390], (20, 20, 480, 460))
+    sheet = Sheet(WIDTH, 340)
+    sheet.paste(draw_overlay(parsed.image, parsed.parts)[30:300, 90:350], (14, 14, 344, 326))
     for row, region in enumerate(REGIONS):
-        top = 90 + 62 * row
-        sheet.plate((525, top, 565, top + 40), region.colour)
-        sheet.text((580, top + 20), region.label, anchor="lm")
+        top = 60 + 46 * row
+        sheet.plate((360, top, 388, top + 28), region.colour)
+        sheet.text((398, top + 14), region.label, anchor="lm")
     return sheet.finished()
 
 
 def label_map(parsed: FacePhoto) -> Image.Image:
     """A label map in made-up colours: one class for every pixel."""
     assert parsed.label_map is not None
-    sheet = Sheet(WIDTH, 402)
+    sheet = Sheet(WIDTH, 270)
     area = np.s_[30:330, 60:360]
-    sheet.paste(parsed.image[area], (20, 20, 340, 340))
-    sheet.paste(_class_colours()[parsed.label_map[area]], (380, 20, 700, 340), smooth=False)
-    sheet.arrow((344, 180), (376, 180))
-    sheet.text((180, 366), "photo", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.text((540, 366), f"label map: {len(CLASSES)} classes", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.paste(parsed.image[area], (14, 14, 222, 222))
+    sheet.paste(_class_colours()[parsed.label_map[area]], (258, 14, 466, 222), smooth=False)
+    sheet.arrow((226, 118), (254, 118))
+    sheet.text((118, 246), "photo", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((362, 246), f"label map: {len(CLASSES)} classes", anchor="mm", size=_SMALL, colour=_DIM)
     return sheet.finished()
 
 
@@ -104,21 +104,20 @@ def painted_masks(parsed: FacePhoto) -> Image.Image:
     area = np.s_[30:330, 60:360]
     strokes = {"eyes": ("Left_Eye", "Right_Eye"), "mouth": ("Upper_Lip", "Lower_Lip")}
     masks = {}
-    for column, (region, classes) in enumerate(strokes.items()):
+    for row, (region, classes) in enumerate(strokes.items()):
         brush = Image.new("1", parsed.image.shape[1::-1])
         groups = [classes] if region == "mouth" else [(name,) for name in classes]
         for group in groups:
             left, top, right, bottom = _bounds(parsed, group)
             ImageDraw.Draw(brush).ellipse((left - 6, top - 5, right + 6, bottom + 5), fill=1)
         masks[region] = np.asarray(brush)
-        x = 20 + 170 * column
-        sheet.paste(
-            np.repeat(masks[region][area][..., None] * np.uint8(255), 3, axis=2), (x, 85, x + 150, 235)
-        )
-        sheet.text((x + 75, 260), f"{region}_mask", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.arrow((350, 160), (400, 160))
+        top = 14 + 156 * row
+        picture = np.repeat(masks[region][area][..., None] * np.uint8(255), 3, axis=2)
+        sheet.paste(picture, (14, top, 134, top + 120))
+        sheet.text((74, top + 138), f"{region}_mask", anchor="mm", size=_SMALL, colour=_DIM)
+        sheet.arrow((140, top + 60), (176, 130 + 50 * row))
     overlay = draw_overlay(parsed.image, parts_from_masks(masks))
-    sheet.paste(overlay[area], (420, 20, 700, 300))
+    sheet.paste(overlay[area], (182, 14, 466, 298))
     return sheet.finished()
 
 
@@ -128,26 +127,26 @@ def crops(parsed: FacePhoto) -> Image.Image:
     head = np.s_[20:220, 120:320]
     rows = {
         "the whole photo": parsed,
-        "the same photo, cropped around the head": FacePhoto(
+        "the same, cropped around the head": FacePhoto(
             parsed.image[head], find_parts(parsed.label_map[head])
         ),
     }
-    sheet = Sheet(WIDTH, 362)
+    sheet = Sheet(WIDTH, 408)
     for row, (title, photo) in enumerate(rows.items()):
-        top = 20 + 168 * row
-        sheet.text((20, top), title, anchor="lm", size=_SMALL, colour=_DIM)
-        pictures = [photo.image, *(photo.crop(part) for part in photo.parts)]
+        top = 22 + 192 * row
+        sheet.text((14, top), title, anchor="lm", size=_SMALL, colour=_DIM)
+        pictures = [photo.image, *(photo.crop(part) for part in photo.parts[:2])]
         for column, picture in enumerate(_as_seen_by_clip(pictures)):
-            left = 20 + 114 * column
-            sheet.paste(picture, (left, top + 16, left + 110, top + 126))
-    for column, name in enumerate(["photo", *(region.label for region in REGIONS)]):
-        sheet.text((75 + 114 * column, 344), name, anchor="mm", size=_SMALL, colour=_DIM)
+            left = 14 + 153 * column
+            sheet.paste(picture, (left, top + 14, left + 147, top + 161))
+    for column, name in enumerate(["photo", *(region.label for region in REGIONS[:2])]):
+        sheet.text((87 + 153 * column, 392), name, anchor="mm", size=_SMALL, colour=_DIM)
     return sheet.finished()
 
 
 def pairing(parsed: FacePhoto) -> Image.Image:
     """Which crop each word takes in the two modes of Encode Facial Prompt."""
-    sheet = Sheet(WIDTH, 420)
+    sheet = Sheet(WIDTH, 316)
     thumbs = {part.region: _tight(parsed, part.region) for part in parsed.parts}
     parts = [part.name for part in parsed.parts]
     by_rank = _words(align_caption(DEFAULT_CAPTIONS["sd15"], parts).text)
@@ -157,30 +156,30 @@ def pairing(parsed: FacePhoto) -> Image.Image:
         "mode: clean": (_words(by_name.text), by_name.regions or ()),
     }
     for row, (title, (words, regions)) in enumerate(rows.items()):
-        top = 16 + 200 * row
-        sheet.text((20, top + 14), title, anchor="lm", size=_SMALL, colour=_DIM)
+        top = 8 + 154 * row
+        sheet.text((14, top + 14), title, anchor="lm", size=_SMALL, colour=_DIM)
         for column, (word, region) in enumerate(zip(words, regions, strict=True)):
             assert region is not None
-            left = 20 + 138 * column
-            sheet.plate((left, top + 36, left + 128, top + 70), region_named(region).colour)
-            sheet.text((left + 64, top + 53), word, anchor="mm", colour=_BACKGROUND)
-            sheet.paste(thumbs[region], (left, top + 74, left + 128, top + 174))
+            left = 14 + 91 * column
+            sheet.plate((left, top + 30, left + 88, top + 58), region_named(region).colour)
+            sheet.text((left + 44, top + 44), word, anchor="mm", size=_SMALL, colour=_BACKGROUND)
+            sheet.paste(thumbs[region], (left, top + 61, left + 88, top + 140))
     return sheet.finished()
 
 
 def caption() -> Image.Image:
     """The fixed caption, its five words in the colours of the parts they name."""
-    sheet = Sheet(WIDTH, 150)
+    sheet = Sheet(WIDTH, 114)
     colours = {region.word: region.colour for region in REGIONS}
-    left, top = 24.0, 44.0
+    left, top = 18.0, 34.0
     for word in DEFAULT_CAPTIONS["sd15"].split():
         bare = word.strip(",.")
         length = sheet.length(word + " ", _TEXT)
-        if left + length > WIDTH - 20:
-            left, top = 24.0, top + 58
+        if left + length > WIDTH - 14:
+            left, top = 18.0, top + 46
         if bare in colours:
             width = sheet.length(bare, _TEXT)
-            sheet.plate((left - 5, top - 20, left + width + 5, top + 20), colours[bare])
+            sheet.plate((left - 5, top - 17, left + width + 5, top + 17), colours[bare])
             sheet.text((left, top), bare, anchor="lm", colour=_BACKGROUND)
             sheet.text((left + width + 6, top), word[len(bare) :], anchor="lm")
             left += 8
@@ -198,7 +197,7 @@ def numbered_faces(parsed: FacePhoto) -> Image.Image:
     lip_height = (lips[1] + lips[3]) / 2
     points = np.array([*eyes_nose, (lips[0], lip_height), (lips[2], lip_height)], np.float32)
 
-    half, height = WIDTH // 2, 360
+    half, height = WIDTH // 2, 240
     group = np.zeros((height, 2 * half, 3), np.uint8)
     faces = []
     # Once close by, once as the whole photo; x and y of the cut, and its side.
@@ -215,101 +214,99 @@ def numbered_faces(parsed: FacePhoto) -> Image.Image:
 def two_paths(parsed: FacePhoto) -> Image.Image:
     """How one photo reaches the sampler: through the words of the prompt, and through the model."""
     sheet = Sheet(WIDTH, 560)
-    sheet.paste(parsed.image[20:330, 60:370], (20, 205, 170, 355))
-    sheet.text((95, 378), "one photo", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.arrow((174, 250), (208, 150))
-    sheet.arrow((174, 310), (208, 410))
+    sheet.paste(parsed.image[20:330, 60:370], (180, 14, 300, 134))
+    sheet.arrow((176, 90), (124, 172))
+    sheet.arrow((304, 90), (356, 172))
 
-    sheet.box((212, 30, 520, 250))
-    sheet.text((366, 56), "1  the parts of the face", anchor="mm")
+    sheet.box((14, 178, 234, 424))
+    sheet.text((124, 204), "1  parts of the face", anchor="mm")
     for column, region in enumerate(REGIONS):
-        left = 226 + 57 * column
-        sheet.paste(_tight(parsed, region.name), (left, 84, left + 52, 136))
-        sheet.plate((left, 140, left + 52, 146), region.colour)
-    sheet.text((366, 172), "Parse Face", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.text((366, 206), "into the words of the prompt:", anchor="mm", size=_SMALL)
-    sheet.text((366, 230), "Encode Facial Prompt", anchor="mm", size=_SMALL, colour=_GREEN)
+        left = 22 + 41 * column
+        sheet.paste(_tight(parsed, region.name), (left, 228, left + 38, 266))
+        sheet.plate((left, 269, left + 38, 274), region.colour)
+    sheet.text((124, 296), "Parse Face", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((124, 336), "into the words", anchor="mm", size=_SMALL)
+    sheet.text((124, 360), "of the prompt:", anchor="mm", size=_SMALL)
+    sheet.text((124, 396), "Encode Facial Prompt", anchor="mm", size=_SMALL, colour=_GREEN)
 
-    sheet.box((212, 310, 520, 530))
-    sheet.text((366, 336), "2  the whole face", anchor="mm")
-    sheet.text((366, 376), "who it is: ID Embedding", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.text((366, 404), "how it looks: CLIP vision", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.text((366, 446), "4 ID tokens and a LoRA, read by", anchor="mm", size=_SMALL)
-    sheet.text((366, 472), "every attention layer:", anchor="mm", size=_SMALL)
-    sheet.text((366, 504), "Apply ConsistentID", anchor="mm", size=_SMALL, colour=_GREEN)
+    sheet.box((246, 178, 466, 424))
+    sheet.text((356, 204), "2  the whole face", anchor="mm")
+    sheet.text((356, 240), "ID Embedding:", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((356, 262), "who it is", anchor="mm", size=_SMALL)
+    sheet.text((356, 290), "CLIP vision:", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((356, 312), "how it looks", anchor="mm", size=_SMALL)
+    sheet.text((356, 346), "4 ID tokens and LoRA", anchor="mm", size=_SMALL)
+    sheet.text((356, 368), "in every layer:", anchor="mm", size=_SMALL)
+    sheet.text((356, 396), "Apply ConsistentID", anchor="mm", size=_SMALL, colour=_GREEN)
 
-    sheet.arrow((524, 150), (572, 240))
-    sheet.arrow((524, 410), (572, 320))
-    sheet.text((560, 140), "positive", anchor="lm", size=_SMALL, colour=_DIM)
-    sheet.text((560, 164), "negative", anchor="lm", size=_SMALL, colour=_DIM)
-    sheet.text((560, 420), "model", anchor="lm", size=_SMALL, colour=_DIM)
-    sheet.box((576, 230, 700, 330))
-    sheet.text((638, 280), "sampler", anchor="mm")
+    sheet.arrow((124, 430), (190, 494))
+    sheet.arrow((356, 430), (290, 494))
+    sheet.text((136, 478), "positive", anchor="rm", size=_SMALL, colour=_DIM)
+    sheet.text((136, 500), "negative", anchor="rm", size=_SMALL, colour=_DIM)
+    sheet.text((350, 482), "model", anchor="lm", size=_SMALL, colour=_DIM)
+    sheet.box((160, 498, 320, 546))
+    sheet.text((240, 522), "sampler", anchor="mm")
     return sheet.finished()
 
 
 def sampling_ranges() -> Image.Image:
     """What acts when: the facial words from the merge point on, the ID tokens in their range."""
-    sheet = Sheet(WIDTH, 306)
-    left, right = 40, 680
+    sheet = Sheet(WIDTH, 286)
+    left, right = 14, 466
 
     def at(percent: float) -> float:
         return left + (right - left) * percent
 
-    sheet.text((left, 28), "prompt (Encode Facial Prompt)", anchor="lm", size=_SMALL, colour=_DIM)
-    sheet.plate((at(0), 48, at(0.6) - 2, 92), _PANEL)
-    sheet.text((at(0.3), 70), "text alone", anchor="mm", size=_SMALL)
-    sheet.plate((at(0.6) + 2, 48, at(1), 92), region_named("nose").colour)
-    sheet.text((at(0.8), 70), "text + parts of the face", anchor="mm", size=_SMALL, colour=_BACKGROUND)
-    sheet.line((at(0.6), 40), (at(0.6), 108), _BRIGHT)
-    sheet.text((at(0.6), 124), "merge_percent 0.6", anchor="mm", size=_SMALL)
+    sheet.text((left, 22), "prompt (Encode Facial Prompt)", anchor="lm", size=_SMALL, colour=_DIM)
+    sheet.plate((at(0), 38, at(0.6) - 2, 78), _PANEL)
+    sheet.text((at(0.3), 58), "text alone", anchor="mm", size=_SMALL)
+    sheet.plate((at(0.6) + 2, 38, at(1), 78), region_named("nose").colour)
+    sheet.text((at(0.8), 58), "text + face parts", anchor="mm", size=_SMALL, colour=_BACKGROUND)
+    sheet.line((at(0.6), 32), (at(0.6), 92), _BRIGHT)
+    sheet.text((at(0.6), 106), "merge_percent 0.6", anchor="mm", size=_SMALL)
 
-    sheet.text((left, 168), "ID tokens and LoRA (Apply ConsistentID)", anchor="lm", size=_SMALL, colour=_DIM)
-    sheet.plate((at(0), 188, at(1), 232), region_named("face").colour)
-    sheet.text((at(0.5), 210), "throughout", anchor="mm", size=_SMALL, colour=_BACKGROUND)
-    sheet.text((at(0), 252), "start_percent 0", anchor="lm", size=_SMALL)
-    sheet.text((at(1), 252), "end_percent 1", anchor="rm", size=_SMALL)
-    sheet.arrow((at(0), 284), (at(1), 284))
-    sheet.text(
-        (at(0.5), 284), "  sampling: from noise to picture  ", anchor="mm", size=_SMALL, backdrop=_BACKGROUND
-    )
+    sheet.text((left, 150), "ID tokens, LoRA (Apply ConsistentID)", anchor="lm", size=_SMALL, colour=_DIM)
+    sheet.plate((at(0), 166, at(1), 206), region_named("face").colour)
+    sheet.text((at(0.5), 186), "throughout", anchor="mm", size=_SMALL, colour=_BACKGROUND)
+    sheet.text((at(0), 226), "start_percent 0", anchor="lm", size=_SMALL)
+    sheet.text((at(1), 226), "end_percent 1", anchor="rm", size=_SMALL)
+    sheet.arrow((at(0), 264), (at(1), 264))
+    sheet.text((at(0.5), 264), "  from noise to picture  ", anchor="mm", size=_SMALL, backdrop=_BACKGROUND)
     return sheet.finished()
 
 
 def two_people() -> Image.Image:
     """Two conditionings, each with its person and its mask, and the picture they make together."""
-    sheet = Sheet(WIDTH, 330)
-    frame_left, frame_top, side = 400, 25, 280
+    sheet = Sheet(WIDTH, 264)
+    frame_left, frame_top, side = 260, 20, 206
     for person, region in enumerate(("face", "nose")):
         colour = region_named(region).colour
-        top = 40 + 140 * person
-        sheet.box((20, top, 300, top + 110))
-        sheet.plate((20, top, 30, top + 110), colour)
-        sheet.text((165, top + 28), f"prompt of person {person + 1}", anchor="mm", size=_SMALL)
-        sheet.text((165, top + 58), "Set Identity", anchor="mm", size=_SMALL, colour=_GREEN)
-        sheet.text((165, top + 86), "Conditioning (Set Mask)", anchor="mm", size=_SMALL, colour=_DIM)
+        top = 14 + 120 * person
+        sheet.box((14, top, 214, top + 106))
+        sheet.plate((14, top, 22, top + 106), colour)
+        sheet.text((118, top + 24), f"prompt {person + 1}, face {person + 1}", anchor="mm", size=_SMALL)
+        sheet.text((118, top + 53), "Set Identity", anchor="mm", size=_SMALL, colour=_GREEN)
+        sheet.text((118, top + 82), "Set Mask", anchor="mm", size=_SMALL, colour=_DIM)
         left = frame_left + person * side // 2
-        sheet.plate(
-            (left + 2, frame_top, left + side // 2 - 2, frame_top + side), _mixed(colour, _BACKGROUND, 0.75)
-        )
-        centre = left + side // 4
-        sheet.figure((centre, frame_top + 105), 42, colour)
-        sheet.arrow((304, top + 55), (frame_left - 6, 150 + 30 * person))
-    sheet.text((frame_left + side / 2, 318), "one picture", anchor="mm", size=_SMALL, colour=_DIM)
+        tint = _mixed(colour, _BACKGROUND, 0.75)
+        sheet.plate((left + 2, frame_top, left + side // 2 - 2, frame_top + side), tint)
+        sheet.figure((left + side // 4, frame_top + 78), 30, colour)
+        sheet.arrow((218, top + 53), (frame_left - 4, 106 + 34 * person))
+    sheet.text((frame_left + side / 2, 246), "one picture", anchor="mm", size=_SMALL, colour=_DIM)
     return sheet.finished()
 
 
 def weight_curves() -> Image.Image:
     """The curves of Leak Control over the steps of a run."""
-    sheet = Sheet(WIDTH, 330)
+    sheet = Sheet(WIDTH, 270)
     for place, curve in enumerate(CURVES):
-        left, top = 30 + 230 * (place % 3), 20 + 155 * (place // 3)
-        sheet.plate((left, top, left + 200, top + 100), _PANEL)
+        left, top = 14 + 154 * (place % 3), 14 + 128 * (place // 3)
+        sheet.plate((left, top, left + 144, top + 84), _PANEL)
         factors = LeakControl(curve).weight_factors(30)
-        points = [(left + 8 + 184 * i / 29, top + 92 - 84 * factor) for i, factor in enumerate(factors)]
+        points = [(left + 8 + 128 * i / 29, top + 76 - 68 * factor) for i, factor in enumerate(factors)]
         for start, end in pairwise(points):
             sheet.line(start, end, region_named("eyes").colour)
-        sheet.text((left + 100, top + 122), curve, anchor="mm", size=_SMALL)
+        sheet.text((left + 72, top + 104), curve, anchor="mm", size=_SMALL)
     return sheet.finished()
 
 
@@ -317,20 +314,20 @@ def mixed_parts(parsed: FacePhoto) -> Image.Image:
     """Parts of two photos put together; the second photo is the first one without its colours."""
     grey = np.repeat(parsed.image.mean(axis=2, keepdims=True).astype(np.uint8), 3, axis=2)
     other = FacePhoto(grey, parsed.parts, parsed.label_map)
-    sheet = Sheet(WIDTH, 330)
+    sheet = Sheet(WIDTH, 300)
     area = np.s_[20:220, 120:320]
     for row, (name, photo) in enumerate({"face_parts": parsed, "eyes": other}.items()):
-        top = 18 + 156 * row
-        sheet.paste(photo.image[area], (20, top, 140, top + 120))
-        sheet.text((80, top + 138), name, anchor="mm", size=_SMALL, colour=_DIM)
-        sheet.arrow((144, top + 60), (206, 130 + 60 * row))
-    sheet.box((210, 80, 700, 250))
+        top = 14 + 142 * row
+        sheet.paste(photo.image[area], (14, top, 120, top + 106))
+        sheet.text((67, top + 122), name, anchor="mm", size=_SMALL, colour=_DIM)
+        sheet.arrow((124, top + 53), (152, 126 + 40 * row))
+    sheet.box((156, 84, 466, 204))
     for column, region in enumerate(REGIONS):
-        left = 225 + 94 * column
+        left = 163 + 60 * column
         source = other if region.name == "eyes" else parsed
-        sheet.paste(_tight(source, region.name), (left, 95, left + 86, 181))
-        sheet.plate((left, 186, left + 86, 192), region.colour)
-        sheet.text((left + 43, 214), region.word, anchor="mm", size=_SMALL)
+        sheet.paste(_tight(source, region.name), (left, 98, left + 56, 154))
+        sheet.plate((left, 158, left + 56, 163), region.colour)
+        sheet.text((left + 28, 182), region.word, anchor="mm", size=_SMALL)
     return sheet.finished()
 
 
@@ -342,45 +339,41 @@ def best_of_two(parsed: FacePhoto) -> Image.Image:
     below = _bounds(parsed, ("Nose",))[1] + 8 - 20
     close[below:] = np.asarray(Image.fromarray(close).filter(ImageFilter.GaussianBlur(4)))[below:]
     blurred = FacePhoto(close, find_parts(parsed.label_map[head]), parsed.label_map[head])
-    photos = {"from afar": parsed, "close, blurred": blurred}
+    photos = {"from afar": parsed, "blurred": blurred}
     best = best_parts([FaceParts((parsed,)), FaceParts((blurred,))])
-    sheet = Sheet(WIDTH, 330)
+    sheet = Sheet(WIDTH, 262)
     for row, (title, photo) in enumerate(photos.items()):
-        top = 16 + 152 * row
-        sheet.paste(photo.image, (20, top, 130, top + 110))
-        sheet.text((75, top + 128), title, anchor="mm", size=_SMALL, colour=_DIM)
+        top = 16 + 124 * row
+        sheet.paste(photo.image, (14, top, 98, top + 84))
+        sheet.text((56, top + 102), title, anchor="mm", size=_SMALL, colour=_DIM)
         kept = {part.region for part in best.photos[row].parts}
         for column, part in enumerate(photo.parts):
-            left = 160 + 110 * column
+            left = 116 + 71 * column
             if part.region in kept:
-                sheet.plate((left - 5, top - 5, left + 105, top + 105), _GREEN)
-            sheet.paste(_tight(photo, part.region), (left, top, left + 100, top + 100))
+                sheet.plate((left - 4, top + 4, left + 68, top + 76), _GREEN)
+            sheet.paste(_tight(photo, part.region), (left, top + 8, left + 64, top + 72))
             quality = part_quality(photo, part)
             colour = _GREEN if part.region in kept else _DIM
-            sheet.text((left + 50, top + 122), _rounded(quality), anchor="mm", size=_SMALL, colour=colour)
+            sheet.text((left + 32, top + 102), _rounded(quality), anchor="mm", size=_SMALL, colour=colour)
     return sheet.finished()
 
 
 def saved_person(parsed: FacePhoto) -> Image.Image:
     """What goes into a file of Save ID Embedding, and what it replaces later."""
-    sheet = Sheet(WIDTH, 300)
-    sheet.paste(parsed.image[20:330, 60:370], (20, 40, 130, 150))
-    sheet.text((75, 170), "photo", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.arrow((134, 95), (166, 95))
-    sheet.box((170, 30, 420, 240))
-    for row, (text, colour) in enumerate(
-        [("Save ID Embedding", _GREEN), ("512 numbers, 2 kB", _BRIGHT), ("with face_parts:", _DIM),
-         ("photo and parts as", _BRIGHT), ("CLIP sees them, 4 MB", _BRIGHT)]
-    ):  # fmt: skip
-        sheet.text((295, 60 + 37 * row), text, anchor="mm", size=_SMALL, colour=colour)
-    sheet.text((295, 264), "person_00001_.safetensors", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.arrow((424, 95), (456, 95))
-    sheet.box((460, 30, 700, 240))
-    for row, (text, colour) in enumerate(
-        [("Load ID Embedding", _GREEN), ("in place of the photo,", _BRIGHT), ("Parse Face and", _BRIGHT),
-         ("ID Embedding", _BRIGHT), ("SD1.5 and SDXL", _DIM)]
-    ):  # fmt: skip
-        sheet.text((580, 60 + 37 * row), text, anchor="mm", size=_SMALL, colour=colour)
+    sheet = Sheet(WIDTH, 330)
+    sheet.paste(parsed.image[20:330, 60:370], (14, 34, 124, 144))
+    sheet.arrow((128, 88), (156, 88))
+    sheet.box((160, 14, 466, 162))
+    sheet.text((313, 40), "Save ID Embedding", anchor="mm", colour=_GREEN)
+    sheet.text((313, 74), "512 numbers: 2 kB", anchor="mm", size=_SMALL)
+    sheet.text((313, 108), "with face_parts, what CLIP", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((313, 134), "sees of photo and parts: 4 MB", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.arrow((313, 166), (313, 212))
+    sheet.text((300, 188), "person_00001_.safetensors", anchor="rm", size=_SMALL, colour=_DIM)
+    sheet.box((160, 216, 466, 316))
+    sheet.text((313, 242), "Load ID Embedding", anchor="mm", colour=_GREEN)
+    sheet.text((313, 272), "in place of the photo,", anchor="mm", size=_SMALL)
+    sheet.text((313, 296), "Parse Face and ID Embedding", anchor="mm", size=_SMALL)
     return sheet.finished()
 
 
@@ -436,9 +429,12 @@ def _class_colours() -> np.ndarray:
 
 
 def _rounded(value: float) -> str:
-    """Two digits that count: 12345 -> 12,000."""
-    digits = len(str(int(value)))
-    return f"{round(value, 2 - digits):,.0f}"
+    """In thousands or millions: 12345 -> 12k."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            number = value / unit
+            return f"{number:.1f}{letter}" if number < 10 else f"{number:.0f}{letter}"
+    return f"{value:.0f}"
 
 
 def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
