@@ -7,7 +7,7 @@ Metadata: ``format``, ``version``, ``kind``; of the embedding ``recogniser``, ``
 ``combine``, ``photos``, ``source``; with features also ``clip_vision`` (hidden size, layers, patch
 size) and ``face_parts``, JSON with the parts of each photo and how they are to be used.
 Tensors: ``id_embeds`` (k, 512) float32; ``photo.<i>`` and ``photo.<i>.<region>`` (257, 1280)
-float16, which moves the ID tokens by less than 1e-3 of their length.
+float16, which moves the ID tokens by less than 1e-4 of their length (float32 if a value is too large).
 """
 
 import json
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -78,7 +77,7 @@ def to_bytes(person: Person) -> bytes:
         metadata["clip_vision"] = CLIP_VISION
         metadata["face_parts"] = json.dumps(_described(person.face_parts), ensure_ascii=False)
         for key, features in _features(person.face_parts).items():
-            tensors[key] = features.to(torch.float16).contiguous()
+            tensors[key] = _compact(features)
     return save(tensors, metadata)
 
 
@@ -186,6 +185,11 @@ def _features(face_parts: FaceParts) -> dict[str, Tensor]:
         for part in photo.parts:
             features[f"photo.{i}.{part.region}"] = part.features
     return features
+
+
+def _compact(features: Tensor) -> Tensor:
+    half = features.half()
+    return (half if half.isfinite().all() else features).contiguous()
 
 
 def _stored(face_parts: FaceParts) -> list[StoredPhoto]:

@@ -95,6 +95,15 @@ def test_features_come_back_to_half_precision(path):
             assert torch.equal(one.features, other.features.half().float())
 
 
+def test_features_too_large_for_half_precision_keep_full_precision(tmp_path):
+    large = features(5) * 1e5
+    photo = StoredPhoto(large, (StoredPart("Nose", "nose", features(6)),))
+    (loaded,) = read_person(
+        write_numbered(to_bytes(Person(PERSON.embedding, FaceParts((photo,)))), tmp_path, "anna")
+    ).face_parts.photos
+    assert torch.equal(loaded.features, large)
+
+
 def test_a_loaded_person_saved_again_has_the_same_contents(path, tmp_path):
     again = write_numbered(to_bytes(read_person(path)), tmp_path, "anna")
     before, after = load_file(path), load_file(again)
