@@ -3,6 +3,7 @@
     python tools/demo.py
     python tools/demo.py --size 512x768 --steps 30        slower, the size the original uses
     python tools/demo.py --photo me.jpg                   with the face parser's weights installed
+    python tools/demo.py --sdxl                           the SDXL workflow instead of the SD1.5 one
 
 Needs nothing but Python 3.10 or newer; the first run installs about 6 GB into .venv and .host.
 Model files that are not there are replaced by stand-ins: the portrait is then noise, and labelled so.
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2024, help="(default: %(default)s)")
     parser.add_argument("--photo", type=Path, help="a picture of the person (default: a NASA portrait)")
     parser.add_argument("--label-map", type=Path, help="its facial parts, in the face parser's 19 classes")
+    parser.add_argument("--sdxl", action="store_true", help="make the portrait with SDXL")
     parser.add_argument("--gpu", action="store_true", help="let ComfyUI use the graphics card")
     options = parser.parse_args()
 
@@ -44,6 +46,7 @@ def main() -> int:
         "seed": options.seed,
         "photo": _file("--photo", options.photo),
         "label_map": _file("--label-map", options.label_map),
+        "sdxl": options.sdxl,
         "gpu": options.gpu,
     }
     # From here on aiohttp and torch are needed: the rest runs in the environment's Python.

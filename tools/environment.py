@@ -26,7 +26,8 @@ from .pip import folder_size, run_pip
 TORCH = ("torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0")
 
 _OWN_REQUIREMENTS = (paths.ROOT / "requirements.txt", paths.ROOT / "tools" / "requirements.txt")
-_DISK_SPACE_GB = 9  # the environment, pip's temporary files and the stand-in weights
+_DISK_SPACE_GB = 11  # the environment, pip's temporary files and the stand-in weights
+_DISK_SPACE_FOR_TESTS_GB = 4  # further stand-ins, mostly for SDXL
 #: Packages (import and pip name are the same) beyond ComfyUI's own that a user's environment needs.
 _PACK_NEEDS = ("insightface", "onnx", "onnxruntime", "safetensors", "transformers")
 _TESTS_NEED = ("mypy", "pytest", "ruff")
@@ -71,14 +72,15 @@ def prepare(*, tests: bool = False) -> Environment:
     if not _is_current(environment.python):
         with exclusive(paths.HOST / "setup.lock"):
             if not _is_current(environment.python):  # another run may just have done it
-                _make(environment.python)
+                _make(environment.python, _DISK_SPACE_GB + (_DISK_SPACE_FOR_TESTS_GB if tests else 0))
     return environment
 
 
-def _make(python: Path) -> None:
+def _make(python: Path, space: int) -> None:
+    """space: the gigabytes that must be free if nothing is there yet."""
     free = shutil.disk_usage(paths.ROOT).free / 1e9
-    if free < _DISK_SPACE_GB and not _stamp_file().exists():
-        raise CommandError(f"{paths.ROOT} has {free:.1f} GB free; setting up needs {_DISK_SPACE_GB} GB.")
+    if free < space and not _stamp_file().exists():
+        raise CommandError(f"{paths.ROOT} has {free:.1f} GB free; setting up needs {space} GB.")
     if not _has_pip(python):
         _make_venv()
     if not comfyui.is_ready():

@@ -25,7 +25,7 @@ from .progress import ProgressLines
 from .server import Server
 from .standins import catalogue
 
-WORKFLOW = "consistentid_sd15_api.json"
+WORKFLOW, WORKFLOW_SDXL = "consistentid_sd15_api.json", "consistentid_sdxl_api.json"
 PORTRAIT, PARTS, PROMPT = "portrait.png", "face_parts.png", "prompt.txt"
 CROP_COUNT = 5
 
@@ -42,13 +42,16 @@ class Job:
     seed: int
     photo: str | None
     label_map: str | None
+    sdxl: bool
     gpu: bool
 
 
 def main() -> int:
     job = Job(**json.loads(sys.argv[1]))
     environment = Environment(Path(sys.executable), Path(os.environ["COMFYUI_PATH"]))
-    models = resolve(catalogue.FULL, models_folders(environment.comfyui))
+    models = resolve(catalogue.SDXL if job.sdxl else catalogue.FULL, models_folders(environment.comfyui))
+    if job.sdxl:
+        _require_pair(models[catalogue.CHECKPOINT], models[catalogue.CONSISTENTID])
     standins = [model.title for model in models.values() if model.is_standin]
     photo, label_map = _pictures(job, models)
 
@@ -65,6 +68,16 @@ def main() -> int:
             _collect(client, prompt, run)
     _report(standins)
     return 0
+
+
+def _require_pair(checkpoint: ModelFile, consistentid: ModelFile) -> None:
+    """The stand-ins for SDXL are narrow: they fit each other and no released file."""
+    if checkpoint.is_standin != consistentid.is_standin:
+        missing, found = sorted((checkpoint, consistentid), key=lambda model: not model.is_standin)
+        raise CommandError(
+            f"{found.title} is there and {missing.title} is not. Its stand-in is smaller and does not fit: "
+            "put both released files into the models folder, or none."
+        )
 
 
 def _pictures(job: Job, models: Mapping[str, ModelFile]) -> tuple[Path, Path | None]:
@@ -89,7 +102,7 @@ def _label_map_name(label_map: Path) -> str:
 def _workflow(
     job: Job, models: Mapping[str, ModelFile], photo: Path, label_map: Path | None
 ) -> workflow.Workflow:
-    prompt = workflow.load(WORKFLOW)
+    prompt = workflow.load(WORKFLOW_SDXL if job.sdxl else WORKFLOW)
     workflow.use_models(prompt, models)
     workflow.set_inputs(prompt, "LoadImage", image=photo.name)
     workflow.set_inputs(prompt, "EmptyLatentImage", width=job.size[0], height=job.size[1])
