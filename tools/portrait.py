@@ -51,7 +51,7 @@ def main() -> int:
     environment = Environment(Path(sys.executable), Path(os.environ["COMFYUI_PATH"]))
     models = resolve(catalogue.SDXL if job.sdxl else catalogue.FULL, models_folders(environment.comfyui))
     if job.sdxl:
-        _require_pair(models[catalogue.CHECKPOINT], models[catalogue.CONSISTENTID])
+        require_pair(models[catalogue.CHECKPOINT], models[catalogue.CONSISTENTID])
     standins = [model.title for model in models.values() if model.is_standin]
     photo, label_map = _pictures(job, models)
 
@@ -70,7 +70,7 @@ def main() -> int:
     return 0
 
 
-def _require_pair(checkpoint: ModelFile, consistentid: ModelFile) -> None:
+def require_pair(checkpoint: ModelFile, consistentid: ModelFile) -> None:
     """The stand-ins for SDXL are narrow: they fit each other and no released file."""
     if checkpoint.is_standin != consistentid.is_standin:
         missing, found = sorted((checkpoint, consistentid), key=lambda model: not model.is_standin)

@@ -1,12 +1,13 @@
 """Released model files are told from others by what they are, not by where they lie."""
 
 import os
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from tools import model_files
+from tools import model_files, portrait
 from tools.console import CommandError
 
 UNET = "model.diffusion_model."
@@ -14,6 +15,11 @@ SD15 = {
     f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
     f"{UNET}input_blocks.7.1.transformer_blocks.0.attn2.to_k.weight": (1280, 768),
     "cond_stage_model.transformer.text_model.final_layer_norm.weight": (768,),
+}
+SDXL = {
+    f"{UNET}input_blocks.0.0.weight": (320, 4, 3, 3),
+    f"{UNET}input_blocks.7.1.transformer_blocks.9.attn2.to_k.weight": (1280, 2048),
+    "conditioner.embedders.1.model.ln_final.weight": (1280,),
 }
 VIT_H = {
     "vision_model.embeddings.patch_embedding.weight": (1280, 3, 14, 14),
@@ -43,6 +49,50 @@ def test_an_sd15_checkpoint_is_found_under_any_name_in_a_subfolder(tmp_path):
 def test_a_checkpoint_of_another_kind_is_not_taken(tmp_path, key, shape):
     write(tmp_path / "other.safetensors", {**SD15, key: shape})
     assert model_files.recognise_sd15(tmp_path) is None
+
+
+def test_an_sdxl_checkpoint_is_told_from_an_sd15_one(tmp_path):
+    write(tmp_path / "a.safetensors", SD15)
+    write(tmp_path / "b.safetensors", SDXL)
+    assert model_files.recognise_sd15(tmp_path) == "a.safetensors"
+    assert model_files.recognise_sdxl(tmp_path) == "b.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("key", "shape"),
+    [
+        (f"{UNET}input_blocks.0.0.weight", (320, 9, 3, 3)),  # inpainting
+        (f"{UNET}input_blocks.7.1.transformer_blocks.9.attn2.to_k.weight", (320, 2048)),  # a narrow one
+        ("conditioner.embedders.1.model.ln_final.weight", (1,)),  # no CLIP-G
+    ],
+)
+def test_an_sdxl_checkpoint_of_another_kind_is_not_taken(tmp_path, key, shape):
+    write(tmp_path / "other.safetensors", {**SDXL, key: shape})
+    assert model_files.recognise_sdxl(tmp_path) is None
+
+
+def test_adapters_of_the_two_families_are_found_by_their_released_names(tmp_path):
+    for name in ("ConsistentID-v1.bin", "ConsistentID_SDXL-v1.safetensors"):
+        (tmp_path / name).touch()
+    assert model_files.recognise_consistentid_sd15(tmp_path) == "ConsistentID-v1.bin"
+    assert model_files.recognise_consistentid_sdxl(tmp_path) == "ConsistentID_SDXL-v1.safetensors"
+
+
+def model(title, is_standin):
+    return model_files.ModelFile(title, "any", Path(), "any", is_standin)
+
+
+@pytest.mark.parametrize("is_standin", [True, False])
+def test_a_released_file_for_sdxl_is_not_used_with_a_narrow_stand_in(is_standin):
+    checkpoint, adapter = model("A", is_standin), model("B", not is_standin)
+    missing, found = ("A", "B") if is_standin else ("B", "A")
+    with pytest.raises(CommandError, match=f"{found} is there and {missing} is not"):
+        portrait.require_pair(checkpoint, adapter)
+
+
+@pytest.mark.parametrize("is_standin", [True, False])
+def test_two_files_for_sdxl_of_one_kind_are_used(is_standin):
+    portrait.require_pair(model("A", is_standin), model("B", is_standin))
 
 
 @pytest.mark.parametrize("shapes", [VIT_H, {"visual.conv1.weight": (1280, 3, 14, 14)}])
