@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
+from reporting import fail_with
 from user_messages import GAP, Message, messages_in, user_messages
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
@@ -53,11 +54,6 @@ KNOWN = (*HEADINGS, *FOR_PROGRAMMERS, *REASONS)
 
 def begins(heading: str, message: Message) -> bool:
     return re.match(".*?".join(map(re.escape, heading.split("…"))), message.template) is not None
-
-
-def fail_with(items, what: str) -> None:
-    if items:
-        pytest.fail(what + "".join(f"\n  {item}" for item in items), pytrace=False)
 
 
 def test_every_message_has_some_fixed_text_to_search_for():

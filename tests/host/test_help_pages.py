@@ -13,6 +13,7 @@ import pytest
 from consistentid_pack.nodes import NODES, folders, help_page
 from consistentid_pack.nodes.types import CATEGORY
 from PIL import Image
+from reporting import fail_with
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "web" / "docs"
@@ -39,8 +40,9 @@ def schema(request):
 @pytest.fixture
 def page(schema):
     path = PAGES / f"{schema.node_id}.md"
-    assert path.is_file(), f"web/docs has no {path.name}, the help page of {schema.display_name}"
-    return path.read_text("utf-8")
+    return (
+        path.read_text("utf-8") if path.is_file() else pytest.fail(f"No web/docs/{path.name}", pytrace=False)
+    )
 
 
 def slots(schema):
@@ -79,7 +81,9 @@ def fixed_choices(schema):
 
 
 def test_every_slot_has_a_tooltip(schema):
-    assert not [slot.id for slot in slots(schema) if not slot.tooltip]
+    fail_with(
+        (slot.id for slot in slots(schema) if not slot.tooltip), f"{schema.node_id} has no tooltip for:"
+    )
 
 
 def test_every_node_can_be_found_and_says_what_it_does(schema):
@@ -98,7 +102,9 @@ def test_the_words_of_the_field_find_the_main_nodes(node_id, word):
 
 def test_texts_end_like_sentences(schema):
     texts = {"description": schema.description, **{slot.id: slot.tooltip for slot in slots(schema)}}
-    assert not {name: text for name, text in texts.items() if not text.endswith((".", "?"))}
+    fail_with(
+        (name for name, text in texts.items() if text and not text.endswith((".", "?"))), "No full stop:"
+    )
 
 
 # --- pages --------------------------------------------------------------------------------------------------
@@ -114,7 +120,9 @@ def test_the_page_has_the_nodes_name_and_all_sections(schema, page):
 
 
 def test_the_page_lists_the_inputs_in_order(schema, page):
-    assert list(table(page, "Inputs")) == [slot.id for slot in schema.inputs]
+    rows, names = list(table(page, "Inputs")), [slot.id for slot in schema.inputs]
+    fail_with((name for name in names if name not in rows), "The table has no row for:")
+    assert rows == names
 
 
 def test_the_page_lists_the_outputs_in_order(schema, page):
@@ -124,12 +132,18 @@ def test_the_page_lists_the_outputs_in_order(schema, page):
 
 def test_the_page_says_types_and_defaults_as_they_are(schema, page):
     cells = table(page, "Inputs")
-    wrong = {slot.id: cells[slot.id] for slot in schema.inputs if cells[slot.id] not in type_or_default(slot)}
-    assert not wrong, {name: type_or_default(slot) for slot in schema.inputs if (name := slot.id) in wrong}
+    fail_with(
+        (
+            f"{slot.id}: the page says {cells.get(slot.id)}, the schema {type_or_default(slot)[0]}"
+            for slot in schema.inputs
+            if cells.get(slot.id) not in type_or_default(slot)
+        ),
+        "Below the name of an input stands its type or its default:",
+    )
 
 
 def test_the_page_names_every_fixed_choice(schema, page):
-    assert not [choice for choice in fixed_choices(schema) if f"`{choice}`" not in page]
+    fail_with((one for one in fixed_choices(schema) if f"`{one}`" not in page), "The page does not explain:")
 
 
 def test_the_page_has_pictures_that_are_there_and_small(page):

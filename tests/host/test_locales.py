@@ -8,6 +8,7 @@ import re
 
 import pytest
 from consistentid_pack.nodes import NODES, folders
+from reporting import fail_with
 
 from tools import node_texts
 
@@ -19,11 +20,6 @@ LANGUAGES = (node_texts.SOURCE, *node_texts.TRANSLATIONS)
 
 #: Widget values and markers: they are not translated, so a translation that speaks of one writes it alike.
 VALUES = ("original", "clean", "both", "template", "auto", "use hub_id", "embedding:name", "buffalo_l")
-
-
-def fail_with(items, what: str) -> None:
-    if items:
-        pytest.fail(what + "".join(f"\n  {item}" for item in items), pytrace=False)
 
 
 @pytest.mark.parametrize("file", ENGLISH)
@@ -40,7 +36,7 @@ def test_english_is_what_the_schemas_say(file):
 def test_every_text_is_translated_and_none_is_left_over(language):
     found = node_texts.problems(language, SOURCE)
     fail_with(
-        (f"{kind}: {key}" for kind, keys in found.items() for key in keys) if found else (),
+        (f"{kind}: {key}" for kind, keys in found.items() for key in keys),
         f"locales/{language} (then `python tools/locales.py --confirm {language}`):",
     )
 
