@@ -9,6 +9,7 @@ from . import (
     encode,
     face_parser,
     folders,
+    help_page,
     identity,
     leak_control,
     mix,
@@ -42,6 +43,7 @@ class ConsistentIDExtension(ComfyExtension):
     async def on_load(self) -> None:
         folders.register()
         web_files.serve()
+        help_page.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

@@ -63,123 +63,133 @@ def start_host(host: str) -> None:
     spec.loader.exec_module(module)
 
 
-def measure_steps(checkpoint: str, consistentid_path: str, size: int, rounds: int) -> dict:
-    """Whole UNet calls of a CFG pair: plain, plain again and patched, interleaved."""
-    import comfy.model_management
-    import comfy.sd
+def measure_steps(checkpoint: str, consistentid: str, size: int, rounds: int) -> dict:
+    """Whole UNet calls of a CFG pair: plain, plain again and patched in several ways, interleaved."""
     import torch
-    from consistentid_pack.consistentid_core.checkpoint import load_checkpoint
-    from consistentid_pack.nodes.adapter import fitting_layers
-    from consistentid_pack.nodes.model_patch import IDAttention, IDAttentionPatch
-    from consistentid_pack.nodes.models import ConsistentIDModel
-    from consistentid_pack.nodes.roles import KEY, Roles
 
-    model, *_ = comfy.sd.load_checkpoint_guess_config(
-        checkpoint, output_vae=False, output_clip=False, output_clipvision=False
-    )
-    consistentid = ConsistentIDModel(load_checkpoint(consistentid_path))
-
-    blocks = {layer.index: layer.block for layer in fitting_layers(model, consistentid) if layer.is_cross}
-
-    def keys_values(seed):
-        generator = torch.Generator().manual_seed(seed)
-        face = torch.nn.functional.normalize(torch.randn(1, 512, generator=generator))
-        return consistentid.keys_values(face, torch.randn(1, 257, 1280, generator=generator))
-
-    def patch(**options):
-        return [IDAttentionPatch(consistentid.family, blocks, keys_values(1), keys_values(2), **options)]
-
-    comfy.model_management.load_models_gpu([model])
-    side = size // 8
-    x, sigma = torch.randn(2, 4, side, side), torch.full((2,), 5.0)
-    context = torch.randn(2, 77, consistentid.cross_attention_dim)
-    uuids = ["negative", "positive"]
-
-    def call(wrappers):
-        options = {
-            "cond_or_uncond": [1, 0], "uuids": uuids, "sigmas": sigma[:1], "wrappers": {"apply_model": {KEY: wrappers}},
-            KEY: roles,
-        }  # fmt: skip
-        return model.model.apply_model(x, sigma, c_crossattn=context, transformer_options=options)
-
-    roles = Roles({"positive": [{"uuid": "positive"}], "negative": [{"uuid": "negative"}]})
-    everyone = {
+    calls = UNetCalls(checkpoint, consistentid, size)
+    wrappers = {
         "plain": [],
-        "plain_again": [],
-        "patched": patch(),
-        "patched_with_range": patch(always=False),
-        "patched_with_mask": patch(mask=torch.ones(1, size, size)),
+        "plain_noise": [],
+        "patched": calls.patch(),
+        "patched_with_range": calls.patch(always=False),
+        "patched_with_mask": calls.patch(mask=torch.ones(1, size, size)),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in everyone}
-    id_seconds: list[float] = []
+    seconds: dict[str, list[float]] = {name: [] for name in (*wrappers, "id_branch")}
+    names = list(wrappers)
     for _ in range(rounds + 1):
-        for name, wrappers in everyone.items():
+        for name in names:
             started = time.perf_counter()
-            call(wrappers)
+            calls.call(wrappers[name])
             seconds[name].append(time.perf_counter() - started)
-        id_seconds.append(time_id_branch(IDAttention, roles, everyone["patched"][0], model, call))
-    operations = {name: count_operations(call, wrappers) for name, wrappers in everyone.items()}
-    plain = seconds["plain"][1:]  # the first round warms up
+        seconds["id_branch"].append(calls.time_id_branch(wrappers["patched"]))
+        names.append(names.pop(0))  # so that no one always runs after the same other
+    plain = seconds.pop("plain")[1:]  # the first round warms up
     ratios = {
-        name: [a / b for a, b in zip(values[1:], plain, strict=True)] for name, values in seconds.items()
+        f"{name}_over_plain": spread([a / b for a, b in zip(values[1:], plain, strict=True)])
+        for name, values in seconds.items()
     }
+    wrappers.pop("plain_noise")
+    operations = {name: calls.count_operations(several) for name, several in wrappers.items()}
+    plain_seconds = round(statistics.median(plain), 3)
     return {
         "size": size,
         "rounds": rounds,
-        "plain_seconds": statistics.median(plain),
-        "plain_noise": spread(ratios["plain_again"]),
-        "patched_over_plain": spread(ratios["patched"]),
-        "patched_with_range_over_plain": spread(ratios["patched_with_range"]),
-        "patched_with_mask_over_plain": spread(ratios["patched_with_mask"]),
-        "id_branch_over_plain": spread([a / b for a, b in zip(id_seconds[1:], plain, strict=True)]),
-        "operations_per_call": {name: count for name, count in operations.items() if name != "plain_again"},
+        "plain_seconds": plain_seconds,
+        **ratios,
+        "operations": operations,
     }
 
 
-def time_id_branch(attention_class, roles, patch, model, call) -> float:
-    """Seconds of one UNet call that are spent on the ID tokens: the attention to them and the sum."""
-    import comfy.ldm.modules.attention as host_attention
+class UNetCalls:
+    """One model, called as the sampler calls it: a positive and a negative in one batch."""
 
-    spent = 0.0
-    plain = host_attention.attention_pytorch
+    def __init__(self, checkpoint: str, consistentid: str, size: int):
+        import comfy.model_management
+        import comfy.sd
+        import torch
+        from consistentid_pack.consistentid_core.checkpoint import load_checkpoint
+        from consistentid_pack.nodes.adapter import fitting_layers
+        from consistentid_pack.nodes.models import ConsistentIDModel
+        from consistentid_pack.nodes.roles import Roles
 
-    class Timed(attention_class):
-        def __call__(self, q, k, v, extra_options):
+        self._model, *_ = comfy.sd.load_checkpoint_guess_config(
+            checkpoint, output_vae=False, output_clip=False, output_clipvision=False
+        )
+        self._consistentid = ConsistentIDModel(load_checkpoint(consistentid))
+        layers = fitting_layers(self._model, self._consistentid)
+        self._blocks = {layer.index: layer.block for layer in layers if layer.is_cross}
+        self._roles = Roles({name: [{"uuid": name}] for name in ("positive", "negative")})
+        comfy.model_management.load_models_gpu([self._model])
+        self._x = torch.randn(2, 4, size // 8, size // 8)
+        self._sigma = torch.full((2,), 5.0)
+        self._context = torch.randn(2, 77, self._consistentid.cross_attention_dim)
+
+    def patch(self, **options) -> list:
+        """The wrapper of one made-up person."""
+        from consistentid_pack.nodes.model_patch import IDAttentionPatch
+
+        family, people = self._consistentid.family, (self._keys_values(1), self._keys_values(2))
+        return [IDAttentionPatch(family, self._blocks, *people, **options)]
+
+    def _keys_values(self, seed: int):
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        face = torch.nn.functional.normalize(torch.randn(1, 512, generator=generator))
+        return self._consistentid.keys_values(face, torch.randn(1, 257, 1280, generator=generator))
+
+    def call(self, wrappers: list) -> None:
+        """One UNet call with these APPLY_MODEL wrappers."""
+        from consistentid_pack.nodes.roles import KEY
+
+        options = {
+            "cond_or_uncond": [1, 0],
+            "uuids": ["negative", "positive"],
+            "sigmas": self._sigma[:1],
+            "wrappers": {"apply_model": {KEY: wrappers}},
+            KEY: self._roles,
+        }
+        self._model.model.apply_model(
+            self._x, self._sigma, c_crossattn=self._context, transformer_options=options
+        )
+
+    def time_id_branch(self, wrappers: list) -> float:
+        """Seconds of one UNet call that are spent on the ID tokens: the attention to them and the sum."""
+        from consistentid_pack.nodes import model_patch
+
+        spent = 0.0
+        plain = model_patch.add_id_attention
+
+        def timed(*args, **kwargs):
             nonlocal spent
-            text = host_attention.optimized_attention(
-                q, k, v, extra_options["n_heads"], attn_precision=extra_options["attn_precision"]
-            )
-            self.previous = lambda *_: text
             started = time.perf_counter()
-            result = super().__call__(q, k, v, extra_options)
+            result = plain(*args, **kwargs)
             spent += time.perf_counter() - started
             return result
 
-    module = sys.modules[type(patch).__module__]
-    original, module.IDAttention = module.IDAttention, Timed
-    try:
-        assert host_attention.attention_pytorch is plain
-        call([patch])
-    finally:
-        module.IDAttention = original
-    return spent
+        model_patch.add_id_attention = timed
+        try:
+            self.call(wrappers)
+        finally:
+            model_patch.add_id_attention = plain
+        return spent
 
+    def count_operations(self, wrappers: list) -> int:
+        """Tensor operations dispatched in one UNet call; views, which move no data, are left out."""
+        from torch.utils._python_dispatch import TorchDispatchMode
 
-def count_operations(call, wrappers) -> int:
-    """Tensor operations dispatched in one UNet call; views, which move no data, are left out."""
-    from torch.utils._python_dispatch import TorchDispatchMode
+        class Counter(TorchDispatchMode):
+            count = 0
 
-    class Counter(TorchDispatchMode):
-        count = 0
+            def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+                self.count += not any(result.alias_info for result in function._schema.returns)
+                return function(*args, **(kwargs or {}))
 
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            self.count += not any(result.alias_info for result in function._schema.returns)
-            return function(*args, **(kwargs or {}))
-
-    call(wrappers)  # what a run prepares once is not part of a step
-    with Counter() as counter:
-        call(wrappers)
-    return counter.count
+        self.call(wrappers)  # what a run prepares once is not part of a step
+        with Counter() as counter:
+            self.call(wrappers)
+        return counter.count
 
 
 def import_seconds(host: str, repeats: int = 5) -> dict:
