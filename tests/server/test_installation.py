@@ -1,6 +1,7 @@
 """The pack as the server sees it after start: unpacked from the archive that users get."""
 
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -64,6 +65,13 @@ def test_everything_for_the_interface_is_served(host):
         place = f"extensions/{host.base.pack.name}/{path.relative_to(web).as_posix()}"
         with urllib.request.urlopen(f"{host.server.url}/{urllib.parse.quote(place)}") as answer:
             assert answer.read() == path.read_bytes()
+
+
+@pytest.mark.parametrize("file", ["%2e%2e/pyproject.toml", "js/%2e%2e/%2e%2e/__init__.py", "js", "gone.js"])
+def test_nothing_else_of_the_pack_is_served(host, file):
+    address = f"{host.server.url}/extensions/{urllib.parse.quote(host.base.pack.name)}/{file}"
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(address)
 
 
 def test_the_texts_of_the_interface_are_offered_in_every_language(host):
