@@ -12,3 +12,4 @@ LOGS = HOST / "logs"
 DIST = ROOT / "dist"  # archives of the pack
 OUTPUT = ROOT / "output"
 WORKFLOWS = ROOT / "workflows"
+API_WORKFLOWS = WORKFLOWS / "api"  # the same for the queue API; here the template browser does not look

@@ -107,7 +107,9 @@ def _workflow(
     workflow.set_inputs(prompt, "LoadImage", image=photo.name)
     workflow.set_inputs(prompt, "EmptyLatentImage", width=job.size[0], height=job.size[1])
     workflow.set_inputs(prompt, "KSampler", steps=job.steps, seed=job.seed)
-    if label_map is not None:
+    if label_map is None:
+        workflow.show_parts(prompt)
+    else:
         say(f"Facial parts: from the label map {label_map.name}")
         workflow.use_label_map(prompt, _label_map_name(label_map))
     captioner = models[catalogue.CAPTIONER]

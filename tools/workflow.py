@@ -21,8 +21,8 @@ _PART_SWITCHES = ("face", "eyes", "ears", "nose", "mouth", "pair")
 
 
 def load(name: str) -> Workflow:
-    """A workflow from ``workflows/``, by file name."""
-    workflow: Workflow = json.loads((paths.WORKFLOWS / name).read_text("utf-8"))
+    """A workflow from ``workflows/api/``, by file name."""
+    workflow: Workflow = json.loads((paths.API_WORKFLOWS / name).read_text("utf-8"))
     return workflow
 
 
@@ -46,8 +46,17 @@ def use_models(workflow: Workflow, models: Mapping[str, ModelFile]) -> None:
         set_inputs(workflow, class_type, **{name: models[key].name})
 
 
+def show_parts(workflow: Workflow) -> None:
+    """Show the parts the parser finds; in the interface the parser's own node does."""
+    (parser,) = nodes_of(workflow, "ConsistentIDFaceParser")
+    _add(workflow, "parts", "PreviewImage", "Parts of the face", images=[parser, 2])
+
+
 def use_label_map(workflow: Workflow, file: str) -> None:
-    """Take the facial parts from a label map in the input folder; the parser still runs, to be seen."""
+    """Take the facial parts from a label map in the input folder and show them.
+
+    The parser still runs, and what it finds is shown too.
+    """
     (parser,) = nodes_of(workflow, "ConsistentIDFaceParser")
     inputs = workflow[parser]["inputs"]
     switches = {name: value for name, value in inputs.items() if name in _PART_SWITCHES}
@@ -65,6 +74,7 @@ def use_label_map(workflow: Workflow, file: str) -> None:
         label_map=["label_map", 0],
         **switches,
     )
+    _add(workflow, "parts", "PreviewImage", "Parts of the face", images=["parts_from_map", 2])
     _add(workflow, "parsed_parts", "PreviewImage", "Parts the parser finds", images=[parser, 2])
 
 

@@ -1,0 +1,1 @@
+"""The shipped workflows, described in Python and drawn by ComfyUI's own interface (tools/make_workflows.py)."""
