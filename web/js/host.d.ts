@@ -27,6 +27,7 @@ interface HostNode {
   onExecuted?: (output: any) => void;
   onConfigure?: (data: any) => void;
   onExecutionStart?: () => void;
+  onAdded?: (graph: HostGraph) => void;
   onConnectionsChange?: (...change: any[]) => any;
 }
 

@@ -21,7 +21,8 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 const ICONS = {
-  magnifier: "M6.5 1.5a5 5 0 1 0 0 10a5 5 0 1 0 0-10ZM10.2 10.2L14.5 14.5",
+  closer: "M6.5 1.5a5 5 0 1 0 0 10a5 5 0 1 0 0-10ZM10.2 10.2L14.5 14.5M4.3 6.5H8.7M6.5 4.3V8.7",
+  farther: "M6.5 1.5a5 5 0 1 0 0 10a5 5 0 1 0 0-10ZM10.2 10.2L14.5 14.5M4.3 6.5H8.7",
   contrast: "M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13ZM8 1.5V14.5M8 4H12.5M8 6.7H14M8 9.4H14M8 12H12.5",
 };
 

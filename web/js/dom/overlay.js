@@ -79,7 +79,7 @@ export class Overlay {
       if (!this.shapes[index] || !isOn[index]) continue;
       const weight = (isFace ? FACE_STRENGTH : 1) * (highlighted < 0 || highlighted === index ? 1 : 0.55);
       const more = highlighted === index ? 0.2 : 0;
-      this.#draw(this.#fill(index, colour), Math.min(0.9, strength * weight + more));
+      this.#draw(this.#fill(index, colour, isOn), Math.min(0.9, strength * weight + more));
     }
     const lines = Math.min(1, strength * 4);
     for (const [index, shapes] of this.shapes.entries()) {
@@ -87,7 +87,7 @@ export class Overlay {
     }
     const pointed = this.shapes[highlighted];
     if (pointed) {
-      if (!isOn[highlighted]) this.#draw(this.#fill(highlighted, hatching(target)), 0.5);
+      if (!isOn[highlighted]) this.#draw(this.#fill(highlighted, hatching(target), isOn), 0.5);
       this.#draw(pointed.broadOutline, 0.95);
     }
   }
@@ -113,16 +113,18 @@ export class Overlay {
   }
 
   /**
-   * A part without what lies over it, in one colour.
+   * A part in one colour, without the parts in use that lie over it.
    * @param {number} index
    * @param {string | CanvasPattern} paint
+   * @param {boolean[]} isOn
    */
-  #fill(index, paint) {
+  #fill(index, paint, isOn) {
     const scratch = this.#clearedScratch();
-    const [own, ...above] = this.shapes.slice(index).filter((shapes) => shapes !== null);
-    scratch.drawImage(own.shape, 0, 0);
-    scratch.globalCompositeOperation = "destination-out";
-    for (const { shape } of above) scratch.drawImage(shape, 0, 0);
+    for (const [other, shapes] of this.shapes.entries()) {
+      if (shapes && (other === index || (other > index && isOn[other]))) scratch.drawImage(shapes.shape, 0, 0);
+      // The part itself comes first, what lies over it is cut out.
+      if (other === index) scratch.globalCompositeOperation = "destination-out";
+    }
     scratch.globalCompositeOperation = "source-in";
     scratch.fillStyle = paint;
     scratch.fillRect(0, 0, this.canvas.width, this.canvas.height);

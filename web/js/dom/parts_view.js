@@ -47,11 +47,11 @@ export class PartsView {
     for (const canvas of [this.overlay.photo, this.canvas]) canvas.className = "consistentid-picture";
     this.message = element("div", { class: "consistentid-message" });
     this.pager = new Pager((page) => this.#turnTo(page));
-    this.closeUp = element(
-      "button",
-      { type: "button", class: "consistentid-close-up", onclick: () => this.#zoom(!this.isClose) },
-      icon("magnifier"),
-    );
+    this.closeUp = element("button", {
+      type: "button",
+      class: "consistentid-close-up",
+      onclick: () => this.#zoom(!this.isClose),
+    });
     this.stage = element(
       "div",
       {
@@ -172,7 +172,7 @@ export class PartsView {
     this.closeUp.hidden = !isShown || !this.overlay.hasCloseUp;
     this.closeUp.title = text(this.isClose ? "wholePhoto" : "closeUp");
     this.closeUp.setAttribute("aria-label", this.closeUp.title);
-    this.closeUp.setAttribute("aria-pressed", String(this.isClose));
+    this.closeUp.replaceChildren(icon(this.isClose ? "farther" : "closer"));
     this.#renderChips(isShown ? photo.parts : []);
     const line = this.#sentence(photo);
     this.message.textContent = isShown ? "" : this.error || line || text("partsBeforeRun");
@@ -237,6 +237,7 @@ export class PartsView {
       },
       element("i"),
       element("span"),
+      " ",
       element("small"),
     );
   }

@@ -33,7 +33,8 @@ export function showResults(node, keys, show) {
   const onConfigure = node.onConfigure;
   node.onConfigure = function (data) {
     onConfigure?.call(this, data);
-    showIfMeant(memory.recall(nameOf(node, mainKey)));
+    const outputs = app.nodeOutputs?.[locatorOf(node)];
+    showIfMeant(outputs?.[mainKey] ? outputs : memory.recall(nameOf(node, mainKey)));
   };
 }
 

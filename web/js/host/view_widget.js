@@ -3,6 +3,7 @@
 
 import { app } from "../../../../scripts/app.js";
 import { loadStyles } from "../dom/element.js";
+import { locatorOf } from "../lib/nodes.js";
 
 /** No core widget has this type: Nodes 2.0 then shows the element as it is. */
 const WIDGET_TYPE = "CONSISTENTID_VIEW";
@@ -12,6 +13,9 @@ const MARGIN = 8;
 
 const MIDDLE_BUTTON = 1;
 const MIDDLE_BUTTON_HELD = 4;
+
+/** The latest view of each node, by the node's place. @type {Map<string, WeakRef<HTMLElement>>} */
+const roots = new Map();
 
 /**
  * Add a view below a node's widgets. It is not saved in the workflow and no input of the node.
@@ -31,8 +35,27 @@ export function addView(node, name, root, { minWidth, minHeight }) {
   });
   widget.serialize = false;
   passThrough(root);
+  takeOver(node, name, root);
   const [width, height] = node.computeSize();
   node.setSize([Math.max(minWidth, width), Math.max(node.size[1], height)]);
+}
+
+/**
+ * Take the place of the view that the node had before. Undoing makes all nodes anew, but Nodes 2.0 go on showing the
+ * element of a widget whose node and name stay the same.
+ * @param {HostNode} node
+ * @param {string} name
+ * @param {HTMLElement} root
+ */
+function takeOver(node, name, root) {
+  const onAdded = node.onAdded;
+  node.onAdded = function (graph) {
+    onAdded?.call(this, graph);
+    const place = `${app.rootGraph?.id}/${locatorOf(node)}/${name}`;
+    const before = roots.get(place)?.deref();
+    if (before && before !== root && isInNodes2(before)) before.replaceWith(root);
+    roots.set(place, new WeakRef(root));
+  };
 }
 
 /**

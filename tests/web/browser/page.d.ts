@@ -1,0 +1,2 @@
+/** What is global in ComfyUI's page. */
+declare const app: any;

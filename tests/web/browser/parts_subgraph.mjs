@@ -1,0 +1,49 @@
+// @ts-check
+/** The widget inside a subgraph. */
+
+import { clickChip, maskArea, PARTS, sentSwitches, shown, switchedOn, workflow } from "./parts_page.mjs";
+import { load, look, photograph, run, settle, values } from "./session.mjs";
+
+/**
+ * @param {import("playwright-core").Page} page
+ * @param {import("./session.mjs").Options} options
+ */
+export async function play(page, options) {
+  /** @type {Record<string, any>} */
+  const found = {};
+  await load(page, workflow());
+  const ids = await page.evaluate((id) => {
+    const { node } = app.graph.convertToSubgraph(new Set([app.graph.getNodeById(id)]));
+    return { outer: node.id, inner: node.subgraph._nodes[0].id };
+  }, PARTS);
+  await settle(page);
+  await run(page);
+  found.maskOfAll = await maskArea(page);
+
+  await page.evaluate(({ outer }) => {
+    const node = app.graph.getNodeById(outer);
+    app.canvas.openSubgraph(node.subgraph, node);
+  }, ids);
+  await settle(page);
+  await look(page, ids.inner);
+  await shown(page);
+  found.on = await switchedOn(page);
+  await clickChip(page, "ears");
+  found.afterClick = { on: await switchedOn(page), values: await values(page, ids.inner), sent: await sentSwitches(page) };
+  await photograph(page, ids.inner, options, "parts_subgraph");
+  await run(page);
+  found.afterSecondRun = { mask: await maskArea(page), on: await switchedOn(page) };
+
+  // Through a file, as saving and opening does.
+  await page.evaluate(async () => app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize()))));
+  await settle(page);
+  await page.evaluate(({ outer }) => {
+    const node = app.graph.getNodeById(outer);
+    app.canvas.openSubgraph(node.subgraph, node);
+  }, ids);
+  await settle(page);
+  await look(page, ids.inner);
+  await shown(page);
+  found.afterOpening = { on: await switchedOn(page), values: await values(page, ids.inner) };
+  return found;
+}

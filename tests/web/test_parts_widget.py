@@ -1,0 +1,151 @@
+"""The parts of a face on Face Parts from Label Map: run, click, run again, save, copy, undo."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from web_host import ASSETS, EARS, RENDERERS
+
+REGIONS = ["face", "eyes", "ears", "nose", "mouth"]
+ALL_ON = dict.fromkeys(REGIONS, True)
+
+
+@pytest.fixture(scope="module", params=RENDERERS)
+def found(play, request):
+    return play("parts", request.param)
+
+
+def switches(values):
+    return {region: values[region] for region in REGIONS}
+
+
+def without(*regions):
+    return [region for region in REGIONS if region not in regions]
+
+
+def test_before_the_first_run_it_says_what_to_do(found):
+    assert not found["beforeRun"]["isShown"]
+    assert found["beforeRun"]["message"].startswith("Run the workflow")
+
+
+def test_after_a_run_the_parts_are_coloured_in_the_picture(found):
+    assert found["afterRun"]["isShown"]
+    assert 0.1 < found["painted"] < 0.5
+
+
+def test_there_is_a_chip_with_name_and_area_for_each_part(found):
+    chips = found["afterRun"]["chips"]
+    assert [chip["region"] for chip in chips] == REGIONS
+    assert [chip["text"] for chip in chips] == [
+        "Face 3%",
+        "Eyes 0.08%",
+        "Ears 0.08%",
+        "Nose 0.3%",
+        "Mouth 0.09%",
+    ]
+    assert all(chip["isOn"] and not chip["isDisabled"] for chip in chips)
+
+
+def test_what_is_loaded_for_a_photo_is_small(found, host):
+    (entry,) = found["files"]
+    masks = [part["mask"] for part in entry["parts"]]
+    assert sum(map(host.size, [entry["photo"], *masks])) < 300_000
+
+
+def test_pointing_at_a_part_highlights_its_chip(found):
+    assert found["hovered"] == ["nose"]
+
+
+def test_clicking_a_part_in_the_picture_switches_the_node_s_own_widget(found):
+    assert switches(found["afterPictureClick"]["values"]) == {**ALL_ON, "nose": False}
+    assert found["afterPictureClick"]["line"] == "Changed since the last run."
+
+
+def test_the_switch_is_sent_to_the_server_and_the_view_is_not(found):
+    assert found["afterPictureClick"]["sent"]["switches"] == {**ALL_ON, "nose": False}
+    assert sorted(found["afterPictureClick"]["sent"]["names"]) == sorted(
+        [*REGIONS, "pair", "image", "label_map"]
+    )
+
+
+def test_clicking_a_chip_switches_the_node_s_own_widget(found):
+    assert found["afterChipClick"]["on"] == without("nose", "ears")
+    assert switches(found["afterChipClick"]["values"]) == {**ALL_ON, "nose": False, "ears": False}
+
+
+def test_the_mask_changes_with_the_next_run(found):
+    labels = np.asarray(Image.open(ASSETS / "astronaut_labels.png"))
+    ears = np.isin(labels, EARS).sum()
+    change = found["maskOfAll"] - found["afterSecondRun"]["mask"]
+    # The nose lies on the face, so only the ears go; a few of their pixels lie on the face's soft edge.
+    assert 0.5 * ears < change < 1.1 * ears
+    assert found["afterSecondRun"]["line"] == ""
+
+
+def test_the_node_s_own_switch_moves_the_chip(found):
+    assert found["afterOwnSwitch"] == without("nose")
+
+
+def test_a_click_can_be_undone_and_done_again(found):
+    undone = found["undone"]
+    assert undone["before"] == undone["undone"] == undone["undoneAgain"] == without("nose")
+    assert undone["clicked"] == without("nose", "mouth")
+    assert undone["redone"] == undone["clickedAgain"]["on"]
+
+
+def test_after_undoing_the_view_works_on_the_new_node(found):
+    again = found["undone"]["clickedAgain"]
+    assert again["on"] == without("nose", "eyes")
+    assert switches(again["values"]) == {**ALL_ON, "nose": False, "eyes": False}
+
+
+def test_a_copy_has_the_values_and_switches_of_its_own(found):
+    pasted = found["pasted"]
+    assert switches(pasted["copied"]) == switches(pasted["original"]) == {**ALL_ON, "nose": False}
+    assert switches(pasted["afterwards"]) == switches(pasted["original"])
+
+
+def test_the_workflow_holds_the_switches_and_nothing_of_the_view(found):
+    assert found["stored"] == [True, True, True, False, True, "both"]
+
+
+@pytest.mark.parametrize("event", ["afterTabSwitch", "afterReload"])
+def test_values_and_picture_survive(found, event):
+    assert switches(found[event]["values"]) == {**ALL_ON, "nose": False}
+    assert found[event]["on"] == without("nose")
+
+
+def test_the_scripts_report_no_errors(found):
+    assert found["problems"] == []
+
+
+@pytest.fixture(scope="module", params=RENDERERS)
+def in_subgraph(play, request):
+    return play("parts_subgraph", request.param)
+
+
+def test_inside_a_subgraph_a_click_switches_the_inner_node(in_subgraph):
+    assert in_subgraph["on"] == REGIONS
+    assert in_subgraph["afterClick"]["on"] == without("ears")
+    assert switches(in_subgraph["afterClick"]["values"]) == {**ALL_ON, "ears": False}
+    assert in_subgraph["afterClick"]["sent"]["switches"] == {**ALL_ON, "ears": False}
+
+
+def test_inside_a_subgraph_the_mask_changes_with_the_next_run(in_subgraph):
+    assert in_subgraph["afterSecondRun"]["mask"] < in_subgraph["maskOfAll"]
+    assert in_subgraph["afterSecondRun"]["on"] == without("ears")
+
+
+def test_inside_a_subgraph_values_and_picture_survive_saving_and_opening(in_subgraph):
+    assert in_subgraph["afterOpening"]["on"] == without("ears")
+    assert switches(in_subgraph["afterOpening"]["values"]) == {**ALL_ON, "ears": False}
+
+
+def test_inside_a_subgraph_the_scripts_report_no_errors(in_subgraph):
+    assert in_subgraph["problems"] == []
+
+
+@pytest.mark.parametrize("renderer", RENDERERS)
+def test_it_works_with_the_light_palette(play, renderer):
+    found = play("parts", renderer, palette="light")
+    assert found["afterReload"]["on"] == without("nose")
+    assert found["problems"] == []
