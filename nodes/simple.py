@@ -1,13 +1,19 @@
 """ConsistentID (simple): the whole pack as one node."""
 
+from functools import lru_cache
+
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
-from ..consistentid_core.prompt import DEFAULT_CAPTIONS
+from ..consistentid_core.checkpoint import load_checkpoint
+from ..consistentid_core.prompt import DEFAULT_CAPTIONS, Family
 from ..consistentid_core.regions import REGION_NAMES
 from . import folders
 from .encode import DEFAULT_MERGE_PERCENT
 from .types import CATEGORY
+
+#: What the original's pipelines parse the photo at (SPEC 2.3).
+PARSE_SIZE: dict[Family, str] = {"sd15": "512", "sdxl": "1280"}
 
 
 class ConsistentIDSimple(io.ComfyNode):
@@ -98,17 +104,23 @@ class ConsistentIDSimple(io.ComfyNode):
         merge_percent: float,
         **switches: bool,
     ) -> io.NodeOutput:
+        family = family_of(folders.file_stamp(model_name, folders.CONSISTENTID))
         graph = GraphBuilder()
         consistentid = graph.node("ConsistentIDModelLoader", "consistentid", model_name=model_name).out(0)
         parser = graph.node("ConsistentIDFaceParserLoader", "parser", model_name=face_parser).out(0)
         parts = graph.node(
-            "ConsistentIDFaceParser", "parts", face_parser=parser, image=image, **switches
+            "ConsistentIDFaceParser",
+            "parts",
+            face_parser=parser,
+            image=image,
+            parse_size=PARSE_SIZE[family],
+            **switches,
         ).out(0)
         id_embed = graph.node("ConsistentIDEmbedding", "id_embed", image=image).out(0)
         encoded = graph.node(
             "ConsistentIDFaceEncoder", "encoded",
             clip=clip, clip_vision=clip_vision, consistentid=consistentid, face_parts=parts,
-            prompt=prompt, negative_prompt=negative_prompt, caption=DEFAULT_CAPTIONS["sd15"],
+            prompt=prompt, negative_prompt=negative_prompt, caption=DEFAULT_CAPTIONS[family],
             mode="original", merge_percent=merge_percent,
         )  # fmt: skip
         applied = graph.node(
@@ -117,6 +129,12 @@ class ConsistentIDSimple(io.ComfyNode):
             weight=weight, lora_weight=1.0, start_percent=0.0, end_percent=1.0,
         )  # fmt: skip
         return io.NodeOutput(applied.out(0), encoded.out(0), encoded.out(1), expand=graph.finalize())
+
+
+@lru_cache(maxsize=8)
+def family_of(stamp: tuple[str, int, int]) -> Family:
+    """The model family of an adapter file, by its stamp; the tensors are mapped, not read."""
+    return load_checkpoint(stamp[0]).family
 
 
 NODES = [ConsistentIDSimple]

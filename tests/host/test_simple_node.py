@@ -1,0 +1,54 @@
+"""ConsistentID (simple) expands into the separate nodes."""
+
+import folder_paths
+import pytest
+from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.nodes import NODES
+from consistentid_pack.nodes.simple import ConsistentIDSimple
+from small_checkpoints import nested, small_groups, write
+
+
+@pytest.fixture(params=["sd15", "sdxl"])
+def expanded(request, tmp_path, monkeypatch):
+    """The family of an adapter file, and the nodes the simple one expands into for it."""
+    path = write(tmp_path, nested(small_groups(request.param)), ".bin")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "consistentid", ([str(tmp_path)], {".bin"}))
+    links = {name: [str(number), 0] for number, name in enumerate(("model", "clip", "clip_vision", "image"))}
+    output = ConsistentIDSimple.execute(
+        **links, prompt="a person", negative_prompt="", model_name=path.name, face_parser="parser.pth",
+        weight=0.7, merge_percent=0.5, face=True, eyes=True, ears=False, nose=True, mouth=True,
+    )  # fmt: skip
+    return request.param, output.expand, links
+
+
+def of_class(nodes, class_type):
+    (node,) = (node for node in nodes.values() if node["class_type"] == class_type)
+    return node["inputs"]
+
+
+def test_every_inner_node_exists_and_gets_what_it_requires(expanded):
+    _, nodes, _ = expanded
+    schemas = {node.GET_SCHEMA().node_id: node for node in NODES}
+    for node in nodes.values():
+        required = schemas[node["class_type"]].INPUT_TYPES()["required"]
+        assert set(required) <= set(node["inputs"]), node["class_type"]
+
+
+def test_caption_and_parse_size_are_those_of_the_adapters_family(expanded):
+    family, nodes, _ = expanded
+    assert of_class(nodes, "ConsistentIDFaceEncoder")["caption"] == DEFAULT_CAPTIONS[family]
+    assert of_class(nodes, "ConsistentIDFaceParser")["parse_size"] == {"sd15": "512", "sdxl": "1280"}[family]
+
+
+def test_the_wires_reach_the_inner_nodes_as_they_are(expanded):
+    _, nodes, links = expanded
+    assert of_class(nodes, "ConsistentIDApply")["model"] == links["model"]
+    assert of_class(nodes, "ConsistentIDFaceEncoder")["clip"] == links["clip"]
+    assert of_class(nodes, "ConsistentIDFaceParser")["image"] == links["image"]
+
+
+def test_its_own_settings_reach_the_inner_nodes(expanded):
+    _, nodes, _ = expanded
+    assert of_class(nodes, "ConsistentIDApply")["weight"] == 0.7
+    assert of_class(nodes, "ConsistentIDFaceEncoder")["merge_percent"] == 0.5
+    assert of_class(nodes, "ConsistentIDFaceParser")["ears"] is False
