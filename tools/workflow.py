@@ -9,13 +9,18 @@ from .model_files import ModelFile
 
 Workflow = dict[str, dict[str, Any]]
 
-#: Where each model's file name is entered: model key -> (node class, input).
-_FILE_INPUTS = {
-    "checkpoint": ("CheckpointLoaderSimple", "ckpt_name"),
-    "clip_vision": ("CLIPVisionLoader", "clip_name"),
-    "consistentid": ("ConsistentIDModelLoader", "model_name"),
-    "face_parser": ("ConsistentIDFaceParserLoader", "model_name"),
-}
+#: Where the name of a model's file is entered: node class, input, key of the model.
+_FILE_INPUTS = (
+    ("CheckpointLoaderSimple", "ckpt_name", "checkpoint"),
+    ("CLIPVisionLoader", "clip_name", "clip_vision"),
+    ("ConsistentIDModelLoader", "model_name", "consistentid"),
+    ("ConsistentIDFaceParserLoader", "model_name", "face_parser"),
+    ("ConsistentIDSimple", "model_name", "consistentid"),
+    ("ConsistentIDSimple", "face_parser", "face_parser"),
+    ("ConsistentIDCaptionerLoader", "model_name", "captioner"),
+    ("ControlNetLoader", "control_net_name", "controlnet"),
+    ("LoraLoader", "lora_name", "style_lora"),
+)
 
 _PART_SWITCHES = ("face", "eyes", "ears", "nose", "mouth", "pair")
 
@@ -42,8 +47,9 @@ def set_inputs(workflow: Workflow, class_type: str, **inputs: object) -> None:
 
 def use_models(workflow: Workflow, models: Mapping[str, ModelFile]) -> None:
     """Enter the names of the model files that are there."""
-    for key, (class_type, name) in _FILE_INPUTS.items():
-        set_inputs(workflow, class_type, **{name: models[key].name})
+    for class_type, name, key in _FILE_INPUTS:
+        for node_id in nodes_of(workflow, class_type):
+            workflow[node_id]["inputs"][name] = models[key].name
 
 
 def show_parts(workflow: Workflow) -> None:

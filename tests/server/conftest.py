@@ -49,6 +49,7 @@ def host(tmp_path_factory):
     environment = Environment(Path(sys.executable), Path(os.environ.get("COMFYUI_PATH") or paths.COMFYUI))
     wanted = {
         **catalogue.NARROW,
+        **catalogue.OTHERS,
         WIDE_CONSISTENTID: catalogue.FULL[catalogue.CONSISTENTID],
         SDXL_CHECKPOINT: catalogue.SDXL[catalogue.CHECKPOINT],
         SDXL_CONSISTENTID: catalogue.SDXL[catalogue.CONSISTENTID],
@@ -110,9 +111,9 @@ def _small(name: str, models: dict[str, ModelFile]) -> Workflow:
 
 
 def _make_pictures(folder: Path) -> None:
-    photo, label_map = Image.open(ASSETS / "astronaut.png"), Image.open(ASSETS / "astronaut_labels.png")
-    photo.save(folder / "astronaut.png")
-    label_map.save(folder / "astronaut_labels.png")
+    photo = Image.open(ASSETS / "astronaut.png")
+    for file in ("astronaut.png", "astronaut_labels.png", "pose.png"):
+        shutil.copy(ASSETS / file, folder)
     photo.convert("RGBA").save(folder / "rgba.png")
     photo.resize((7680, 4320)).save(folder / "8k.jpg")
     Image.new("RGB", (400, 300), "grey").save(folder / "nobody.png")

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from .. import model_files
 from ..model_files import Wanted
-from . import bisenet, clip_vision, consistentid, insightface, llava, sd15
+from . import bisenet, clip_vision, consistentid, controlnet, insightface, llava, lora, sd15
 from .unet import SDXL as SDXL_FAMILY
 
 CHECKPOINT, CLIP_VISION, CONSISTENTID = "checkpoint", "clip_vision", "consistentid"
 FACE_PARSER, INSIGHTFACE, CAPTIONER = "face_parser", "insightface", "captioner"
+CONTROLNET, STYLE_LORA = "controlnet", "style_lora"
 
 
 def _write_buffalo_l(folder: Path) -> None:
@@ -124,5 +125,25 @@ SDXL = {
         "consistentid/standin_ConsistentID_SDXL-v1_narrow.bin",
         _write_narrow_consistentid_sdxl,
         "a narrow one, 1.0 GB, about 10 s",
+    ),
+}
+
+#: What some of the shipped workflows need besides; the ControlNet fits the narrow SD1.5 checkpoint.
+OTHERS = {
+    CONTROLNET: Wanted(
+        "Narrow ControlNet for SD1.5",
+        ("controlnet",),
+        model_files.recognise_nothing,
+        "controlnet/standin_controlnet_narrow.safetensors",
+        controlnet.write,
+        "0.1 GB, a second",
+    ),
+    STYLE_LORA: Wanted(
+        "Style LoRA for SD1.5",
+        ("loras",),
+        model_files.recognise_nothing,
+        "loras/standin_style_lora.safetensors",
+        lora.write,
+        "a few kB",
     ),
 }
