@@ -3,7 +3,7 @@
 import folder_paths
 import pytest
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
-from consistentid_pack.nodes import NODES
+from consistentid_pack.nodes import NODES, folders
 from consistentid_pack.nodes.simple import ConsistentIDSimple
 from small_checkpoints import nested, small_groups, write
 
@@ -11,6 +11,7 @@ from small_checkpoints import nested, small_groups, write
 @pytest.fixture(params=["sd15", "sdxl"])
 def expanded(request, tmp_path, monkeypatch):
     """The family of an adapter file, and the nodes the simple one expands into for it."""
+    folders.register()
     path = write(tmp_path, nested(small_groups(request.param)), ".bin")
     monkeypatch.setitem(folder_paths.folder_names_and_paths, "consistentid", ([str(tmp_path)], {".bin"}))
     links = {name: [str(number), 0] for number, name in enumerate(("model", "clip", "clip_vision", "image"))}
