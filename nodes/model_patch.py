@@ -21,7 +21,7 @@ from ..consistentid_core.leak_control import LeakControl
 from .models import FAMILY_NAMES, KeysValues
 from .roles import DEFAULT, KEY, Identity, Roles, Shown, record_roles
 from .schedule import ReadingShaper, Schedule, StepTable
-from .spatial_mask import batch_mask, to_positions
+from .spatial_mask import Window, batch_mask, to_positions, window_of
 
 #: ("input", 1, 0): side, block number, transformer index, as the host calls a block.
 Block = tuple[str, int, int]
@@ -59,25 +59,54 @@ class IDAttention:
                 q, k, v, extra_options["n_heads"],
                 attn_precision=extra_options["attn_precision"], transformer_options=extra_options,
             )  # fmt: skip
+        keys, values, mask = self.keys, self.values, self.mask
+        if q.shape[0] != keys.shape[0]:
+            repeats = region_repeats(q.shape[0], keys.shape[0], extra_options["cond_or_uncond"])
+            keys, values = repeat_chunks(keys, repeats), repeat_chunks(values, repeats)
+            mask = None if mask is None else repeat_chunks(mask, repeats)
         # Not the host's global choice: quantising kernels are made for long sequences, not for four tokens.
         return add_id_attention(
-            text, q, self.keys, self.values, heads=extra_options["n_heads"],
+            text, q, keys, values, heads=extra_options["n_heads"],
             attention=host_attention.attention_pytorch,
-            shape_reading=self._limited_to(extra_options),
+            shape_reading=self._limited_to(mask, extra_options),
         )  # fmt: skip
 
-    def _limited_to(self, extra_options) -> Callable | None:
+    def _limited_to(self, mask: torch.Tensor | None, extra_options) -> Callable | None:
         """What the mask and the leak control leave of a reading; None if there is neither."""
-        if self.mask is None and self.shape_reading is None:
+        if mask is None and self.shape_reading is None:
             return None
         shape = extra_options["activations_shape"]
 
         def limit(text, reading):
             if self.shape_reading is not None:
                 reading = self.shape_reading(text, reading, shape)
-            return reading if self.mask is None else reading * to_positions(self.mask, shape)
+            return reading if mask is None else reading * to_positions(mask, shape)
 
         return limit
+
+
+def region_repeats(queries: int, rows: int, order: Sequence[int]) -> list[int]:
+    """How often each chunk of the batch is there, inside a layer where prompts are coupled by region.
+
+    Packs that do so repeat the positive chunks once per region.
+    queries, rows: batch of the queries, and of the model call.  order: its ``cond_or_uncond``.
+    Raises RuntimeError if that does not explain the number of queries.
+    """
+    per_chunk, positives = rows // len(order), order.count(0)
+    regions, rest = divmod(queries - per_chunk * (len(order) - positives), per_chunk * max(positives, 1))
+    if rest != 0 or regions < 1 or positives == 0:
+        raise RuntimeError(
+            f"Another node changes the batch inside an attention layer from {rows} to {queries}, in a way ConsistentID "
+            "does not know. Remove that node; for several prompts or people use masks on the conditionings, "
+            "with Set Identity."
+        )
+    return [regions if which == 0 else 1 for which in order]
+
+
+def repeat_chunks(batch: torch.Tensor, repeats: Sequence[int]) -> torch.Tensor:
+    """Each chunk of a batch several times in a row."""
+    chunks = zip(batch.chunk(len(repeats)), repeats, strict=True)
+    return torch.cat([chunk for chunk, times in chunks for _ in range(times)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,9 +160,10 @@ class IDAttentionPatch:
                 "A sampler called the model without going through ComfyUI's guider, so ConsistentID cannot know "
                 "which conditioning shows the person. Use a sampler node that goes through a guider, as core ones do."
             )
-        prepared = self._prepared(
-            roles, transformer_options["uuids"], x, executor.class_obj.get_dtype_inference()
-        )
+        dtype, window = executor.class_obj.get_dtype_inference(), window_of(transformer_options)
+        chunks = roles.chunks(transformer_options["uuids"], x.shape[0], window and window.frames)
+        prepared = self._prepared(roles, chunks, x, dtype)
+        mask = None if self.mask is None else self._mask_of_call(roles, chunks, window, x, dtype)
         prepared.schedule.update(transformer_options["sigmas"])
 
         options = transformer_options.copy()
@@ -141,23 +171,36 @@ class IDAttentionPatch:
         attn2 = replacements["attn2"] = replacements.get("attn2", {}).copy()
         for block, (keys, values) in prepared.blocks.items():
             # The host looks the triple up first and the pair only if there is none; so do we.
-            previous = attn2.get(block) or attn2.get(block[:2])
-            attn2[block] = IDAttention(previous, keys, values, prepared.mask, prepared.shape_reading)
+            previous = attn2[block] if block in attn2 else attn2.get(block[:2])
+            attn2[block] = IDAttention(previous, keys, values, mask, prepared.shape_reading)
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    def _prepared(self, roles: Roles, uuids: Sequence, x: torch.Tensor, dtype: torch.dtype) -> "_Prepared":
-        """Keys, values and mask laid out like the batch, made once per layout and run."""
-        shown, areas = roles.shown(uuids), None if self.mask is None else roles.areas(uuids)
-        key = (self, shown, areas, x.shape, x.device, dtype)
+    def _prepared(self, roles: Roles, chunks: Sequence, x: torch.Tensor, dtype: torch.dtype) -> "_Prepared":
+        """Keys and values laid out like the batch, made once per layout and run."""
+        shown = roles.shown(chunks)
+        key = (self, "tokens", shown, x.shape[0], x.device, dtype)
         if key not in roles.prepared:
-            per_chunk = x.shape[0] // len(shown)
-            mask = None
-            if self.mask is not None:
-                mask = batch_mask(self.mask, roles.latent_size or x.shape[-2:], areas, per_chunk).to(
-                    x.device, dtype
-                )
             sources = [self._source(one) for one in shown]
-            roles.prepared[key] = self._lay_out(sources, per_chunk, mask, roles.sigmas, x.device, dtype)
+            per_chunk = x.shape[0] // len(shown)
+            roles.prepared[key] = self._lay_out(sources, per_chunk, roles.sigmas, x.device, dtype)
+        return roles.prepared[key]
+
+    def _mask_of_call(
+        self, roles: Roles, chunks: Sequence, window: Window | None, x: torch.Tensor, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """The mask laid out like the batch, made once per layout and run."""
+        areas = roles.areas(chunks)
+        key = (self, "mask", areas, window, x.shape, x.device, dtype)
+        if key not in roles.prepared:
+            size, per_chunk = roles.latent_size or x.shape[-2:], x.shape[0] // len(chunks)
+            mask = batch_mask(self.mask, size, areas, per_chunk, window, roles.batch)
+            if mask.shape[-2] > x.shape[-2] or mask.shape[-1] > x.shape[-1]:
+                raise ValueError(
+                    "Another node cuts the picture into tiles, and the mask of Apply ConsistentID cannot know where "
+                    "a tile lies. Leave the mask unconnected and give each person a masked conditioning with "
+                    "Set Identity, or switch the tiling off."
+                )
+            roles.prepared[key] = mask.to(x.device, dtype)
         return roles.prepared[key]
 
     def _source(self, shown: Shown) -> tuple[KeysValues, float]:
@@ -178,7 +221,6 @@ class IDAttentionPatch:
         self,
         sources: list[tuple[KeysValues, float]],
         per_chunk: int,
-        mask: torch.Tensor | None,
         sigmas: torch.Tensor | None,
         device: torch.device,
         dtype: torch.dtype,
@@ -204,14 +246,13 @@ class IDAttentionPatch:
         schedule = Schedule(full, steps, self.leak_control, sigma_range)
         views = schedule.values.split([value.shape[-1] for value in values], dim=-1)
         blocks = dict(zip(self.blocks.values(), zip(keys, views, strict=True), strict=True))
-        return _Prepared(schedule, blocks, mask, schedule.reading_shaper())
+        return _Prepared(schedule, blocks, schedule.reading_shaper())
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Keys, values and mask for one batch layout. ``blocks`` holds views into the schedule's values."""
+    """Keys and values for one batch layout. ``blocks`` holds views into the schedule's values."""
 
     schedule: Schedule
     blocks: Mapping[Block, tuple[torch.Tensor, torch.Tensor]]
-    mask: torch.Tensor | None
     shape_reading: ReadingShaper | None

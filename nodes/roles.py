@@ -58,15 +58,18 @@ class Roles:
         conds: dict[str, list[dict] | None],
         latent_size: Sequence[int] = (),
         sigmas: torch.Tensor | None = None,
+        batch: int | None = None,
     ):
         """conds: the guider's lists by name ("positive", "negative" ...), changed where uuids repeat.
 
         latent_size: (height, width) of the latents being sampled.  sigmas: (steps + 1,), falling.
+        batch: how many latents are being sampled together.
         """
         #: Scratch space of the run for the patches, dropped with it.
         self.prepared: dict = {}
         self.latent_size = tuple(latent_size)
         self.sigmas = sigmas
+        self.batch = batch
         self._shown: dict[uuid.UUID, Shown] = {}
         self._areas: dict[uuid.UUID, Area | None] = {}
         # The positive list first: the host copies an area conditioning, uuid and all, into the other
@@ -81,6 +84,25 @@ class Roles:
                 default = DEFAULT if name == "positive" else None
                 self._shown[conditioning["uuid"]] = original.get(IDENTITY_KEY, default)
                 self._areas[conditioning["uuid"]] = conditioning.get("area")
+
+    def chunks(
+        self, uuids: Sequence[uuid.UUID], size: int, frames: int | None = None
+    ) -> tuple[uuid.UUID, ...]:
+        """The conditioning of each chunk of the batch of a model call.
+
+        size: of that batch.  frames: latents per conditioning, where that is not all of the run's.
+        A node that cuts the picture into tiles may stack them, each with all its conditionings in turn.
+        Raises RuntimeError if the batch does not divide into conditionings.
+        """
+        expected = len(uuids) * (frames or self.batch or size)
+        tiles = size // expected if size > expected and size % expected == 0 else 1
+        if size % (len(uuids) * tiles) != 0:
+            raise RuntimeError(
+                f"Another node called the model with {size} latents for {len(uuids)} conditionings, so ConsistentID "
+                "cannot know which of them show the person. Remove the node that splits the batch, or put it "
+                "where it sees whole batches."
+            )
+        return tuple(uuids) * tiles
 
     def shown(self, uuids: Sequence[uuid.UUID]) -> tuple[Shown, ...]:
         """Who is shown in each chunk of the batch; a conditioning nobody announced shows nobody."""
@@ -104,5 +126,5 @@ def record_roles(executor, guider, sigmas, extra_args, callback, noise, *args, *
     """
     options = extra_args["model_options"]["transformer_options"]
     if KEY not in options:
-        options[KEY] = Roles(guider.conds, noise.shape[-2:], sigmas)
+        options[KEY] = Roles(guider.conds, noise.shape[-2:], sigmas, noise.shape[0])
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
