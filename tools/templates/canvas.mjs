@@ -15,7 +15,7 @@ import { inComfyUI, settle } from "../../tests/web/browser/session.mjs";
  * @typedef {{ title: string, colour: string, columns: Node[][] }} Group
  * @typedef {{ name: string, note: string, id: string, groups: Group[][],
  *   thumbnail: string }} Workflow
- * @typedef {import("playwright-core").Page} Page
+ * @typedef {import("../../tests/web/browser/session.mjs").Page} Page
  */
 
 const job = JSON.parse(readFileSync(process.argv[2], "utf-8"));
@@ -38,7 +38,7 @@ await inComfyUI(job, async (page) => {
  * @param {string} path
  */
 async function photograph(page, html, path) {
-  const { width, height } = await page.evaluate(async (html) => {
+  const { width, height } = await page.evaluate(async (/** @type {string} */ html) => {
     document.getElementById("thumbnail")?.remove();
     const root = Object.assign(document.createElement("div"), { id: "thumbnail", innerHTML: html });
     document.body.append(root);
@@ -121,8 +121,11 @@ async function arrange(workflow) {
   const FRAME = { side: 20, top: 44, bottom: 48 };
   const WIDTH = 270;
   const NOTE = 380;
-  // Nodes 2.0 need more room than the classic canvas that is measured here: for each text, and for the note.
+  // Nodes 2.0 need more room than the classic canvas that is measured here: for each text, for the bar below a node
+  // whose model is missing, and for the note.
   const TEXT = 30;
+  const ERROR = 28;
+  const MODEL_FILE = /\.(safetensors|bin|pth)$/;
   const TALLER = 1.4;
 
   const [note, ...rest] = [...graph._nodes].sort((one, other) => one.id - other.id);
@@ -144,12 +147,16 @@ async function arrange(workflow) {
       const inner = { x: left + FRAME.side, y: FRAME.top + TITLE };
       let bottom = inner.y;
       for (const described of columns) {
-        const made = described.map(({ size }) => ({ size, node: queue.shift() }));
+        const made = described.map(({ size, values }) => ({
+          size,
+          room: Object.values(values).some((value) => MODEL_FILE.test(value)) ? ERROR : 0,
+          node: queue.shift(),
+        }));
         const width = Math.max(WIDTH, ...made.map(({ size, node }) => Math.max(size[0], node.computeSize()[0])));
         let y = inner.y;
-        for (const { size, node } of made) {
+        for (const { size, room, node } of made) {
           place(node, inner.x, y, width, size[1]);
-          y += node.size[1] + TITLE + GAP.node.y;
+          y += node.size[1] + TITLE + GAP.node.y + room;
           nodes.push(node);
         }
         bottom = Math.max(bottom, y - TITLE - GAP.node.y);

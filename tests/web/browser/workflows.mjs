@@ -5,29 +5,37 @@ import { settle } from "./session.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
 
+/** The pack's folder below custom_nodes, and so its name in the template browser. */
+const PACK = "consistentid";
+
+/** What is in front of the canvas; the settings are kept on the server, so they are put back. */
+const OVERLAYS = ["Comfy.Minimap.Visible", "Comfy.Graph.CanvasMenu", "Comfy.Graph.CanvasInfo"];
+
 /**
  * @param {Page} page
- * @param {import("./session.mjs").Options} options pack: the pack's folder; names: of the workflows
+ * @param {import("./session.mjs").Options} options
  */
 export async function play(page, options) {
+  await page.route(/^https:/, (route) => route.abort()); // the sizes of missing models are asked for
+  const offered = await page.evaluate(() => app.api.getWorkflowTemplates());
   /** @type {Record<string, any>} */
-  const found = { offered: await page.evaluate(() => app.api.getWorkflowTemplates()), workflows: {} };
-  if (options.screenshots) await showCanvasAlone(page);
-  for (const name of options.names) {
-    await openTemplate(page, options.pack, name);
-    found.workflows[name] = await page.evaluate(examine);
-    if (options.screenshots) await photographAll(page, `${options.screenshots}/workflow_${name}_${options.renderer}.png`);
+  const workflows = {};
+  const before = await showCanvasAlone(page);
+  for (const name of offered[PACK]) {
+    await openTemplate(page, name);
+    workflows[name] = await page.evaluate(examine);
+    await photographAll(page, `${options.screenshots}/workflow_${name}_${options.renderer}.png`);
   }
-  return found;
+  await change(page, before);
+  return { workflows };
 }
 
 /**
  * As a click in the template browser.
  * @param {Page} page
- * @param {string} pack
  * @param {string} name
  */
-async function openTemplate(page, pack, name) {
+async function openTemplate(page, name) {
   await page.evaluate(
     async ({ pack, name }) => {
       const answer = await fetch(app.api.apiURL(`/workflow_templates/${encodeURIComponent(pack)}/${name}.json`));
@@ -35,7 +43,7 @@ async function openTemplate(page, pack, name) {
       const pictures = app.graph._nodes.flatMap((/** @type {any} */ node) => node.imgs ?? []);
       await Promise.all(pictures.map((/** @type {HTMLImageElement} */ picture) => picture.decode().catch(() => {})));
     },
-    { pack, name },
+    { pack: PACK, name },
   );
   await settle(page);
 }
@@ -89,22 +97,44 @@ async function examine() {
       .map((/** @type {any} */ node) => node.type),
     overlaps,
     outside,
+    missingModels: missingModels(),
   };
+
+  /** What the interface tells the user to fetch. */
+  function missingModels() {
+    const root = /** @type {any} */ (document.querySelector("#vue-app"));
+    const { missingModelCandidates } = root.__vue_app__.config.globalProperties.$pinia.state.value.missingModel;
+    return (missingModelCandidates ?? []).map((/** @type {any} */ { name, directory, url }) => ({ name, directory, url }));
+  }
 }
 
 /**
  * Room to draw a whole workflow, and nothing in front of it.
  * @param {Page} page
+ * @returns the settings that were changed, as they were
  */
 async function showCanvasAlone(page) {
   await page.setViewportSize({ width: 2400, height: 1200 });
-  await page.evaluate(async () => {
-    await app.extensionManager.setting.set("Comfy.Minimap.Visible", false);
-    await app.extensionManager.setting.set("Comfy.Graph.CanvasMenu", false);
-    await app.extensionManager.setting.set("Comfy.Graph.CanvasInfo", false);
+  await page.evaluate(() => {
     app.extensionManager.focusMode = true;
-    app.canvas.min_font_size_for_lod = 0;
+    app.canvas.min_font_size_for_lod = 0; // texts at any zoom
   });
+  const before = await page.evaluate(
+    (names) => Object.fromEntries(names.map((name) => [name, app.extensionManager.setting.get(name)])),
+    OVERLAYS,
+  );
+  await change(page, Object.fromEntries(OVERLAYS.map((name) => [name, false])));
+  return before;
+}
+
+/**
+ * @param {Page} page
+ * @param {Record<string, unknown>} settings
+ */
+async function change(page, settings) {
+  await page.evaluate(async (values) => {
+    for (const [name, value] of Object.entries(values)) await app.extensionManager.setting.set(name, value);
+  }, settings);
   await settle(page);
 }
 
