@@ -80,6 +80,8 @@ def _make_pictures(folder: Path) -> None:
     photo.save(folder / "astronaut.png")
     label_map.save(folder / "astronaut_labels.png")
     labels = np.array(label_map)
+    photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirrored.png")
+    label_map.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirrored_labels.png")
     Image.fromarray(np.where(np.isin(labels, EARS), HAIR, labels).astype(np.uint8)).save(
         folder / "no_ears.png"
     )

@@ -4,6 +4,7 @@ import pytest
 from web_host import RENDERERS
 
 GONE = "The pictures of the last run are gone, as after a restart of ComfyUI. Run the workflow again."
+NO_PHOTO = "There is no photo to show: the face comes from a file."
 BEFORE = "Run the workflow to see the parts of the face here."
 
 
@@ -53,7 +54,7 @@ def test_a_switch_that_another_node_decides_shows_its_value_and_is_left_alone(fo
 
 
 def test_results_of_other_versions_are_told_as_missing(found):
-    assert [state["message"] for state in found["odd"]] == [BEFORE] * 4 + [GONE] * 2
+    assert [state["message"] for state in found["odd"]] == [NO_PHOTO, *[BEFORE] * 3, *[GONE] * 2]
     assert not any(state["isShown"] for state in found["odd"])
 
 

@@ -6,6 +6,7 @@ from PIL import Image
 from web_host import ASSETS, EARS, RENDERERS
 
 REGIONS = ["face", "eyes", "ears", "nose", "mouth"]
+VIEW = "parts_preview"
 ALL_ON = dict.fromkeys(REGIONS, True)
 
 
@@ -62,9 +63,7 @@ def test_clicking_a_part_in_the_picture_switches_the_node_s_own_widget(found):
 
 def test_the_switch_is_sent_to_the_server_and_the_view_is_not(found):
     assert found["afterPictureClick"]["sent"]["switches"] == {**ALL_ON, "nose": False}
-    assert sorted(found["afterPictureClick"]["sent"]["names"]) == sorted(
-        [*REGIONS, "pair", "image", "label_map"]
-    )
+    assert VIEW not in found["afterPictureClick"]["sent"]["names"]
 
 
 def test_clicking_a_chip_switches_the_node_s_own_widget(found):
@@ -105,7 +104,8 @@ def test_a_copy_has_the_values_and_switches_of_its_own(found):
 
 
 def test_the_workflow_holds_the_switches_and_nothing_of_the_view(found):
-    assert found["stored"] == [True, True, True, False, True, "both"]
+    values = found["pasted"]["original"]
+    assert found["stored"] == [value for name, value in values.items() if name != VIEW]
 
 
 @pytest.mark.parametrize("event", ["afterTabSwitch", "afterReload"])
@@ -149,3 +149,27 @@ def test_it_works_with_the_light_palette(play, renderer):
     found = play("parts", renderer, palette="light")
     assert found["afterReload"]["on"] == without("nose")
     assert found["problems"] == []
+
+
+@pytest.fixture(scope="module", params=RENDERERS)
+def mixed(play, request):
+    return play("parts_mixed", request.param)
+
+
+def test_each_part_of_a_mixed_face_says_which_photo_it_is_from_and_how_strong_it_is(mixed):
+    assert [chip["text"] for chip in mixed["before"]["chips"]] == [
+        "Face photo 1",
+        "Eyes photo 1 ×0.50",
+        "Ears photo 1",
+        "Nose photo 2",
+        "Mouth photo 1 ×0.00",
+    ]
+    assert [chip["region"] for chip in mixed["before"]["chips"] if not chip["isOn"]] == ["mouth"]
+
+
+def test_a_part_of_a_mixed_face_leads_to_its_photo(mixed):
+    assert (mixed["before"]["page"], mixed["after"]["page"]) == ("1 / 2", "2 / 2")
+
+
+def test_a_mixed_face_reports_no_errors(mixed):
+    assert mixed["problems"] == []

@@ -13,8 +13,15 @@ import { isLinked, widgetNamed } from "./lib/nodes.js";
 import { PARTS_KEY, photosFrom } from "./lib/parts_data.js";
 import { PROMPT_KEY, promptFrom } from "./lib/prompt_data.js";
 
-const NODES = ["ConsistentIDFaceParser", "ConsistentIDFacePartsFromMap", "ConsistentIDSimple"];
-/** The switches of these nodes, named like the regions of the face. */
+const NODES = [
+  "ConsistentIDFaceParser",
+  "ConsistentIDFacePartsFromMap",
+  "ConsistentIDSimple",
+  // Without switches: each part with the photo it is taken from.
+  "ConsistentIDMixFaceParts",
+  "ConsistentIDBestFaceParts",
+];
+/** The switches, named like the regions of the face. */
 const REGIONS = ["face", "eyes", "ears", "nose", "mouth"];
 const STRENGTH = "ConsistentID.Preview.Strength";
 
@@ -51,7 +58,9 @@ app.registerExtension({
     views.add(new WeakRef(view));
     addView(node, "parts_preview", view.root, { minWidth: 340, minHeight: 320 });
     onWidgetsChanged(node, REGIONS, () => view.refresh());
-    showResults(node, [PARTS_KEY], (output) => view.show(photosFrom(output)));
+    showResults(node, [PARTS_KEY], (output) =>
+      view.show(photosFrom(output), { isEmpty: output[PARTS_KEY].length === 0 }),
+    );
     // Of the simple node: it has no room for the prompt, but what was left out of it must be said.
     showResults(node, [PROMPT_KEY], (output) => view.note(promptFrom(output)?.notes ?? []));
     showErrors(node, (message) => view.fail(message));

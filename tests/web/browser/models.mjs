@@ -1,7 +1,7 @@
 // @ts-check
 /** The views of nodes that need models: faces to choose, the prompt in colour, the simple node. */
 
-import { read, shown } from "./parts_page.mjs";
+import { clickChip, read, shown } from "./parts_page.mjs";
 import { LATER, look, photograph, run, settle, values } from "./session.mjs";
 
 /** @typedef {import("playwright-core").Page} Page */
@@ -64,7 +64,12 @@ async function chooseFace(page, options) {
   const afterRun = await readFaces(page);
   await photograph(page, FACES, options, "faces");
   await page.keyboard.press("Control+z");
-  await page.waitForTimeout(600);
+  await page.waitForFunction(
+    (id) => app.graph.getNodeById(id).widgets.find((/** @type {any} */ { name }) => name === "face_index").value === 0,
+    FACES,
+  );
+  await page.waitForSelector(".consistentid-face");
+  await settle(page);
   return { first, clicked, afterRun, undone: { ...(await readFaces(page)), value: (await values(page, FACES)).face_index } };
 }
 
@@ -192,16 +197,15 @@ async function runSimple(page, options) {
   });
   await look(page, SIMPLE, 1);
   const end = await run(page, LATER);
-  await shown(page);
+  await shown(page, SIMPLE);
   await look(page, SIMPLE, 1);
-  const after = await read(page);
+  const after = await read(page, SIMPLE);
   await photograph(page, SIMPLE, options, "simple");
   const [present] = after.chips.filter((chip) => !chip.isDisabled);
-  await page.click(`.consistentid-chip[data-region=${present.region}]`);
-  await settle(page);
+  await clickChip(page, present.region ?? "", SIMPLE);
   const clicked = { region: present.region, values: await values(page, SIMPLE) };
   await reopen(page);
   await look(page, SIMPLE, 1);
-  await shown(page);
-  return { end, after, clicked, opened: await read(page) };
+  await shown(page, SIMPLE);
+  return { end, after, clicked, opened: await read(page, SIMPLE) };
 }

@@ -102,9 +102,13 @@ async function undo(page) {
  * @param {string} keys
  */
 async function press(page, keys) {
+  const before = JSON.stringify(await switchedOn(page));
   await page.keyboard.press(keys);
-  await page.waitForTimeout(600);
-  await shown(page);
+  for (let wait = 0; wait < 50; wait++) {
+    await page.waitForTimeout(100);
+    await shown(page);
+    if (JSON.stringify(await switchedOn(page)) !== before) break;
+  }
   return switchedOn(page);
 }
 

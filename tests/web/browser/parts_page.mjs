@@ -73,29 +73,52 @@ export function node(id, type, pos, size, inputs, outputs, widgets_values) {
   return { id, type, pos, size, flags: {}, order: id, mode: 0, inputs, outputs, properties: {}, widgets_values };
 }
 
-/** Wait until a photo with its parts is shown. @param {Page} page */
-export async function shown(page) {
-  await page.waitForSelector(".consistentid-view:not(.consistentid-empty) .consistentid-chip");
+/**
+ * Wait until a photo with its parts is shown.
+ * @param {Page} page
+ * @param {number | string} [id]
+ */
+export async function shown(page, id = PARTS) {
+  await page.waitForFunction((id) => {
+    const widgets = app.canvas.graph?.getNodeById(id)?.widgets;
+    const view = widgets?.find((/** @type {any} */ { name }) => name === "parts_preview")?.element;
+    return view?.querySelector(".consistentid-chip")?.getClientRects().length > 0;
+  }, id);
   await settle(page);
 }
 
 /**
- * What the visible widget says.
+ * The widget's element on a node of the graph that is open.
  * @param {Page} page
+ * @param {number | string} id
  */
-export function read(page) {
-  return page.evaluate(() => {
-    const view = /** @type {HTMLElement} */ (
-      [...document.querySelectorAll(".consistentid-view")].find((element) => element.getClientRects().length > 0)
-    );
-    const textOf = (/** @type {string} */ selector) => view?.querySelector(selector)?.textContent ?? "";
-    const isSeen = (/** @type {string} */ selector) => (view?.querySelector(selector)?.getClientRects().length ?? 0) > 0;
+async function viewOf(page, id) {
+  const handle = await page.evaluateHandle((id) => {
+    const { widgets } = app.canvas.graph.getNodeById(id);
+    return /** @type {HTMLElement} */ (widgets.find((/** @type {any} */ { name }) => name === "parts_preview").element);
+  }, id);
+  return handle.asElement();
+}
+
+/**
+ * What the widget says.
+ * @param {Page} page
+ * @param {number | string} [id]
+ */
+export async function read(page, id = PARTS) {
+  const view = await viewOf(page, id);
+  return view.evaluate((view) => {
+    const isSeen = (/** @type {Element | null} */ element) => (element?.getClientRects().length ?? 0) > 0;
+    const textOf = (/** @type {string} */ selector) => {
+      const element = view.querySelector(selector);
+      return isSeen(element) ? (element?.textContent ?? "") : "";
+    };
     return {
-      isShown: view !== undefined && !view.classList.contains("consistentid-empty"),
-      message: isSeen(".consistentid-message") ? textOf(".consistentid-message") : "",
+      isShown: isSeen(view) && !view.classList.contains("consistentid-empty"),
+      message: textOf(".consistentid-message"),
       line: textOf(".consistentid-line"),
-      page: isSeen(".consistentid-pager") ? textOf(".consistentid-pager span") : "",
-      chips: [...(view?.querySelectorAll(".consistentid-chip") ?? [])].map((chip) => ({
+      page: isSeen(view.querySelector(".consistentid-pager")) ? textOf(".consistentid-pager span") : "",
+      chips: [...view.querySelectorAll(".consistentid-chip")].map((chip) => ({
         region: /** @type {HTMLElement} */ (chip).dataset.region,
         text: chip.textContent,
         isOn: chip.getAttribute("aria-checked") === "true",
@@ -107,18 +130,24 @@ export function read(page) {
   });
 }
 
-/** Which parts the chips show as switched on. @param {Page} page */
-export async function switchedOn(page) {
-  return (await read(page)).chips.filter((chip) => chip.isOn).map((chip) => chip.region);
+/**
+ * Which parts the chips show as switched on.
+ * @param {Page} page
+ * @param {number | string} [id]
+ */
+export async function switchedOn(page, id = PARTS) {
+  return (await read(page, id)).chips.filter((chip) => chip.isOn).map((chip) => chip.region);
 }
 
 /**
  * @param {Page} page
  * @param {string} region
+ * @param {number | string} [id]
  */
-export async function clickChip(page, region) {
+export async function clickChip(page, region, id = PARTS) {
+  const chip = await (await viewOf(page, id)).$(`.consistentid-chip[data-region=${region}]`);
   // Forced: also where the chip says that a click does nothing.
-  await page.click(`.consistentid-chip[data-region=${region}]:visible`, { force: true });
+  await chip?.click({ force: true });
   await settle(page);
 }
 

@@ -26,13 +26,13 @@ export async function play(page, options) {
   }, ids);
   await settle(page);
   await look(page, ids.inner);
-  await shown(page);
-  found.on = await switchedOn(page);
-  await clickChip(page, "ears");
-  found.afterClick = { on: await switchedOn(page), values: await values(page, ids.inner), sent: await sentSwitches(page) };
+  await shown(page, ids.inner);
+  found.on = await switchedOn(page, ids.inner);
+  await clickChip(page, "ears", ids.inner);
+  found.afterClick = { on: await switchedOn(page, ids.inner), values: await values(page, ids.inner), sent: await sentSwitches(page) };
   await photograph(page, ids.inner, options, "parts_subgraph");
   await run(page);
-  found.afterSecondRun = { mask: await maskArea(page), on: await switchedOn(page) };
+  found.afterSecondRun = { mask: await maskArea(page), on: await switchedOn(page, ids.inner) };
 
   // Through a file, as saving and opening does.
   await page.evaluate(async () => app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize()))));
@@ -43,7 +43,7 @@ export async function play(page, options) {
   }, ids);
   await settle(page);
   await look(page, ids.inner);
-  await shown(page);
-  found.afterOpening = { on: await switchedOn(page), values: await values(page, ids.inner) };
+  await shown(page, ids.inner);
+  found.afterOpening = { on: await switchedOn(page, ids.inner), values: await values(page, ids.inner) };
   return found;
 }

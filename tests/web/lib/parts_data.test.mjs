@@ -15,7 +15,16 @@ test("a photo keeps its size, file and parts", () => {
   const [photo] = photosFrom(result(NOSE));
   assert.deepEqual([photo.width, photo.height, photo.photo], [5, 4, FILE]);
   assert.deepEqual(photo.parts, [
-    { region: "nose", label: "Nose", colour: "#e47a3e", area: 0.01, enabled: true, mask: FILE },
+    {
+      region: "nose",
+      label: "Nose",
+      colour: "#e47a3e",
+      area: 0.01,
+      enabled: true,
+      mask: FILE,
+      source: null,
+      strength: 1,
+    },
   ]);
 });
 
@@ -26,8 +35,22 @@ test("a part that is absent has no mask", () => {
 
 test("a part of an older version gets what it lacks", () => {
   assert.deepEqual(photosFrom(result({ region: "nose" }))[0].parts, [
-    { region: "nose", label: "nose", colour: "#9aa0a6", area: 0, enabled: true, mask: null },
+    {
+      region: "nose",
+      label: "nose",
+      colour: "#9aa0a6",
+      area: 0,
+      enabled: true,
+      mask: null,
+      source: null,
+      strength: 1,
+    },
   ]);
+});
+
+test("a part of a mixed face has the photo it is from and its strength", () => {
+  const [part] = photosFrom(result({ ...NOSE, source: FILE, source_index: 2, strength: 0.5 }))[0].parts;
+  assert.deepEqual([part.source, part.strength], [{ file: FILE, index: 2 }, 0.5]);
 });
 
 test("a colour that is no colour is not passed on to the page", () => {

@@ -34,6 +34,8 @@ export class PartsView {
     this.strength = 0.45;
     this.error = "";
     this.isGone = false;
+    /** What is said while there is nothing to show. */
+    this.empty = text("partsBeforeRun");
     /** What else the user should know about the last run. @type {string[]} */
     this.notes = [];
     /** Counts the pictures asked for: an older one that arrives late is not shown. */
@@ -58,7 +60,7 @@ export class PartsView {
         class: "consistentid-stage",
         onpointermove: (/** @type {PointerEvent} */ event) => this.#highlight(this.#partUnder(event)),
         onpointerleave: () => this.#highlight(-1),
-        onclick: (/** @type {MouseEvent} */ event) => this.#toggle(this.#partUnder(event)),
+        onclick: (/** @type {MouseEvent} */ event) => this.#click(this.#partUnder(event)),
       },
       this.overlay.photo,
       this.canvas,
@@ -90,10 +92,14 @@ export class PartsView {
     this.#render();
   }
 
-  /** @param {Photo[]} photos of a new result */
-  show(photos) {
+  /**
+   * @param {Photo[]} photos of a new result
+   * @param {{ isEmpty?: boolean }} [options] isEmpty: the result has parts, and no photo of them
+   */
+  show(photos, { isEmpty = false } = {}) {
     this.photos = photos;
     this.error = "";
+    this.empty = text(isEmpty ? "partsWithoutPhoto" : "partsBeforeRun");
     this.#turnTo(Math.min(this.page, Math.max(0, photos.length - 1)));
   }
 
@@ -175,7 +181,7 @@ export class PartsView {
     this.closeUp.replaceChildren(icon(this.isClose ? "farther" : "closer"));
     this.#renderChips(isShown ? photo.parts : []);
     const line = this.#sentence(photo);
-    this.message.textContent = isShown ? "" : this.error || line || text("partsBeforeRun");
+    this.message.textContent = isShown ? "" : this.error || line || this.empty;
     this.line.textContent = isShown ? line : "";
     this.line.title = this.line.textContent;
     this.line.classList.toggle("consistentid-error", this.error !== "");
@@ -206,19 +212,31 @@ export class PartsView {
       const state = this.host.switchOf(part.region);
       const isOn = this.#isOn(part.region);
       const name = state?.label || part.label;
-      const share = part.mask ? formatShare(part.area, this.host.locale()) : text("partMissingShort");
+      const detail = this.#detailOf(part);
       chip.dataset.region = part.region;
       chip.style.setProperty("--part", part.colour);
       chip.tabIndex = index === focused ? 0 : -1;
       chip.setAttribute("aria-checked", String(isOn));
       chip.setAttribute("aria-disabled", String(!this.#canToggle(part)));
-      chip.classList.toggle("consistentid-missing", part.mask === null);
+      chip.classList.toggle("consistentid-missing", part.mask === null && part.source === null);
       chip.classList.toggle("consistentid-highlighted", index === this.highlighted);
-      chip.title = text(reasonOf(part, state, isOn), { part: name, share });
-      const [, label, area] = chip.children;
+      chip.title = text(reasonOf(part, state, isOn), {
+        part: name,
+        share: detail,
+        number: (part.source?.index ?? 0) + 1,
+      });
+      const [dot, label, small] = /** @type {HTMLElement[]} */ ([...chip.children]);
+      dot.style.backgroundImage = part.source ? `url("${this.host.urlOf(part.source.file)}")` : "";
       label.textContent = name;
-      area.textContent = share;
+      small.textContent = detail;
     }
+  }
+
+  /** What a chip says behind the part's name. @param {Part} part */
+  #detailOf(part) {
+    const strength = part.strength === 1 ? "" : ` ×${part.strength.toFixed(2)}`;
+    if (part.source) return text("partFromShort", { number: part.source.index + 1 }) + strength;
+    return part.mask ? formatShare(part.area, this.host.locale()) + strength : text("partMissingShort");
   }
 
   /** @param {number} index */
@@ -229,7 +247,7 @@ export class PartsView {
         type: "button",
         role: "switch",
         class: "consistentid-chip",
-        onclick: () => this.#toggle(index),
+        onclick: () => this.#click(index),
         onpointerenter: () => this.#highlight(index),
         onpointerleave: () => this.#highlight(-1),
         onfocus: () => this.#highlight(index),
@@ -257,7 +275,7 @@ export class PartsView {
     const state = this.host.switchOf(region);
     const part = this.#photo?.parts.find((candidate) => candidate.region === region);
     // A linked switch has its value elsewhere; what the last run used is the best that is known.
-    return state === null || state.isLinked ? (part?.enabled ?? true) : state.isOn;
+    return state === null || state.isLinked ? (part?.enabled ?? true) && part?.strength !== 0 : state.isOn;
   }
 
   /** @param {Part} part */
@@ -267,9 +285,11 @@ export class PartsView {
   }
 
   /** @param {number} index */
-  #toggle(index) {
+  #click(index) {
     const part = this.#photo?.parts[index];
-    if (part && !this.isGone && this.#canToggle(part)) this.host.toggle(part.region);
+    if (!part || this.isGone) return;
+    if (this.#canToggle(part)) this.host.toggle(part.region);
+    else if (part.source && part.source.index < this.photos.length) this.#turnTo(part.source.index);
   }
 
   /** @param {number} index */
@@ -313,7 +333,9 @@ export class PartsView {
  * @param {boolean} isOn
  */
 function reasonOf(part, state, isOn) {
+  if (part.source) return "partFrom";
   if (!part.mask) return "partMissing";
-  if (state?.isLinked) return "partLinked";
+  if (!state) return "partShown";
+  if (state.isLinked) return "partLinked";
   return isOn ? "partOn" : "partOff";
 }

@@ -7,7 +7,9 @@ import { isFile } from "./files.js";
  * @typedef {import("./files.js").FileRef} FileRef
  * @typedef {{
  *   region: string, label: string, colour: string, area: number, enabled: boolean, mask: FileRef | null,
- * }} Part A part without a mask was not found in the photo. `area` is a share of the photo, 0..1.
+ *   source: { file: FileRef, index: number } | null, strength: number,
+ * }} Part A part without a mask was not found in the photo. `area` is a share of the photo, 0..1. `source`: of a face
+ *   mixed from several photos, a close-up and the index of the photo the part is taken from.
  * @typedef {{
  *   index: number, total: number, width: number, height: number, photo: FileRef, parts: Part[],
  * }} Photo
@@ -48,6 +50,8 @@ function toPart(part) {
     area: part.area > 0 ? Math.min(1, part.area) : 0,
     enabled: part.enabled !== false,
     mask: part.present !== false && isFile(part.mask) ? part.mask : null,
+    source: isFile(part.source) ? { file: part.source, index: Number(part.source_index) || 0 } : null,
+    strength: Number.isFinite(part.strength) ? part.strength : 1,
   };
 }
 

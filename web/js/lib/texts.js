@@ -6,12 +6,16 @@
 
 export const TEXTS = {
   partsBeforeRun: "Run the workflow to see the parts of the face here.",
+  partsWithoutPhoto: "There is no photo to show: the face comes from a file.",
   partsAllOff: "All parts are switched off. Switch on at least one.",
   changed: "Changed since the last run.",
   filesGone: "The pictures of the last run are gone, as after a restart of ComfyUI. Run the workflow again.",
   firstOfMany: "The first {shown} of {total} photos are shown.",
   partOn: "{part}: {share} of the photo. Click to leave it out.",
   partOff: "{part}: left out. Click to use it.",
+  partShown: "{part}: {share} of the photo.",
+  partFrom: "{part}: from photo {number}. Click to see it there.",
+  partFromShort: "photo {number}",
   partMissing: "{part}: not found in this photo. It may be turned away, covered or outside the picture.",
   partMissingShort: "not found",
   partLinked: "{part}: switched by the node that is connected to this input.",
