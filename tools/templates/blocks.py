@@ -63,8 +63,8 @@ def face_parser() -> Node:
 
 
 def models(*others: Node) -> Group:
-    """The loaders of every SD1.5 workflow with separate nodes, and others below them."""
-    return Group("Models", BLUE, [[checkpoint(), clip_vision(), consistentid(), face_parser(), *others]])
+    """The loaders of every SD1.5 workflow with separate nodes, and others below the checkpoint."""
+    return Group("Models", BLUE, [[checkpoint(), *others, clip_vision(), consistentid(), face_parser()]])
 
 
 def photo(key: str = "photo", title: str = "The person", file: str = PHOTO) -> Node:
