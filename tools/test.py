@@ -1,10 +1,11 @@
-"""Prepare everything and run all checks: lint, types, then the tests of core, host and server.
+"""Prepare everything and run all checks: lint, types, then the tests of core, host, server and web.
 
     python tools/test.py                   everything
     python tools/test.py --only core       one part
     python tools/test.py -k projection     further arguments go to pytest
 
-Needs nothing but Python 3.10 or newer; the first run installs about 6 GB into .venv and .host.
+Needs nothing but Python 3.10 or newer; the first run installs about 6 GB into .venv and .host. The tests of
+web also need Chromium and Node.js, which are installed on Debian if this runs as root.
 """
 
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import paths
+from tools import browser, paths
 from tools.console import run_command, say
 from tools.environment import Environment, prepare
 
@@ -29,7 +30,7 @@ LINT = {
     "format": ["-m", "ruff", "format", "--check", "."],
     "types": ["-m", "mypy"],
 }
-SUITES = ("core", "host", "server")
+SUITES = ("core", "host", "server", "web")
 
 _NO_TESTS_COLLECTED = 5  # pytest's exit code when -k matches nothing in a suite
 
@@ -50,6 +51,8 @@ def main() -> int:
     options, pytest_arguments = parser.parse_known_args()
 
     environment = prepare(tests=True)
+    if options.only in (None, "web"):
+        browser.prepare()
     results: list[Result] = []
     if options.only in (None, "lint"):
         results += [_run(environment, name, arguments) for name, arguments in LINT.items()]

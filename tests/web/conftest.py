@@ -51,12 +51,13 @@ def play(browser, host) -> Callable[..., dict]:
     """Plays a scenario of tests/web/browser; returns what it found."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
 
-    def play(scenario: str, renderer: str, *, palette: str = "dark") -> dict:
+    def play(scenario: str, renderer: str, *, palette: str = "dark", locale: str = "en") -> dict:
         options = {
             "url": host.server.url,
             "chromium": browser.chromium,
             "renderer": renderer,
             "palette": palette,
+            "locale": locale,
             "screenshots": str(SCREENSHOTS),
             "models": {key: model.name for key, model in host.models.items()},
         }

@@ -1,5 +1,7 @@
 """The parts of a face on Face Parts from Label Map: run, click, run again, save, copy, undo."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,10 +147,16 @@ def test_inside_a_subgraph_the_scripts_report_no_errors(in_subgraph):
 
 
 @pytest.mark.parametrize("renderer", RENDERERS)
-def test_it_works_with_the_light_palette(play, renderer):
-    found = play("parts", renderer, palette="light")
-    assert found["afterReload"]["on"] == without("nose")
-    assert found["problems"] == []
+def test_its_colours_follow_the_palette(play, renderer):
+    dark, light = (play("parts_palette", renderer, palette=palette) for palette in ("dark", "light"))
+    assert luminance(dark["text"]) > 150 > 100 > luminance(light["text"])
+    assert luminance(dark["surface"]) < 100 < 150 < luminance(light["surface"])
+    assert dark["problems"] == light["problems"] == []
+
+
+def luminance(colour):
+    """Of a CSS colour such as ``rgb(34, 34, 34)``."""
+    return np.mean([int(value) for value in re.findall(r"\d+", colour)[:3]])
 
 
 @pytest.fixture(scope="module", params=RENDERERS)
@@ -169,6 +177,10 @@ def test_each_part_of_a_mixed_face_says_which_photo_it_is_from_and_how_strong_it
 
 def test_a_part_of_a_mixed_face_leads_to_its_photo(mixed):
     assert (mixed["before"]["page"], mixed["after"]["page"]) == ("1 / 2", "2 / 2")
+
+
+def test_a_mixed_face_has_no_switches_to_differ_from(mixed):
+    assert mixed["before"]["line"] == ""
 
 
 def test_a_mixed_face_reports_no_errors(mixed):

@@ -34,6 +34,9 @@ app.registerExtension({
     {
       id: STRENGTH,
       name: "Strength of the colours over the parts of a face",
+      tooltip:
+        "How strongly the nodes that find the parts of a face colour them in their preview, in percent. " +
+        "The slider on the node changes this as well.",
       category: ["ConsistentID", "Preview", "Strength"],
       type: "slider",
       attrs: { min: 0, max: 100, step: 1 },

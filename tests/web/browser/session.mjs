@@ -5,7 +5,7 @@ import { chromium } from "playwright-core";
 
 /**
  * @typedef {import("playwright-core").Page} Page
- * @typedef {{ url: string, chromium: string, renderer: "classic" | "nodes2", palette?: "dark" | "light",
+ * @typedef {{ url: string, chromium: string, renderer: "classic" | "nodes2", palette?: "dark" | "light", locale?: string,
  *   screenshots: string, [more: string]: any }} Options
  */
 
@@ -29,6 +29,7 @@ export async function inComfyUI(options, work) {
   await set(options.url, "Comfy.Workflow.ShowMissingModelsWarning", false);
   await set(options.url, "Comfy.VueNodes.Enabled", options.renderer === "nodes2");
   await set(options.url, "Comfy.ColorPalette", options.palette ?? "dark");
+  await set(options.url, "Comfy.Locale", options.locale ?? "en");
   const browser = await chromium.launch({ executablePath: options.chromium, headless: true, args: FLAGS });
   try {
     const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });

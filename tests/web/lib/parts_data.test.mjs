@@ -88,6 +88,14 @@ test("a switch that differs from the last run is a change", () => {
   );
 });
 
+test("a node without switches changes nothing", () => {
+  const [photo] = photosFrom(result({ ...NOSE, enabled: false }));
+  assert.equal(
+    hasChanged(photo, () => null),
+    false,
+  );
+});
+
 test("the switch of a part that was not found changes nothing", () => {
   const [photo] = photosFrom(result({ ...NOSE, present: false }));
   assert.equal(

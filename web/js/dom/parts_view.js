@@ -193,8 +193,10 @@ export class PartsView {
     if (this.error) return this.error;
     if (!photo) return "";
     if (this.isGone) return text("filesGone");
-    if (!photo.parts.some(({ region }) => this.#isOn(region))) return text("partsAllOff");
-    if (hasChanged(photo, (region) => this.#isOn(region))) return text("changed");
+    const switches = photo.parts.filter(({ region }) => this.host.switchOf(region));
+    if (switches.length > 0 && !switches.some(({ region }) => this.#isOn(region))) return text("partsAllOff");
+    if (hasChanged(photo, (region) => this.host.switchOf(region) && this.#isOn(region))) return text("changed");
+    if (photo.parts.every(({ mask, source }) => mask === null && source === null)) return text("facesNone");
     if (photo.total > this.photos.length && this.page === this.photos.length - 1) {
       return text("firstOfMany", { shown: this.photos.length, total: photo.total });
     }

@@ -58,10 +58,10 @@ function toPart(part) {
 /**
  * Whether the switches say something else than the last run did.
  * @param {Photo} photo
- * @param {(region: string) => boolean} isOn
+ * @param {(region: string) => boolean | null} isOn null: the node has no such switch
  */
 export function hasChanged(photo, isOn) {
-  return photo.parts.some((part) => part.mask !== null && isOn(part.region) !== part.enabled);
+  return photo.parts.some(({ mask, region, enabled }) => mask !== null && (isOn(region) ?? enabled) !== enabled);
 }
 
 /** Smaller shares are not told apart. */
