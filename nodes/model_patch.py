@@ -26,6 +26,9 @@ from .spatial_mask import Window, batch_mask, to_positions, window_of
 #: ("input", 1, 0): side, block number, transformer index, as the host calls a block.
 Block = tuple[str, int, int]
 
+#: Under this key the core compile node registers its wrapper.
+COMPILE_KEY = "torch.compile"
+
 #: More people than this would each get too little of the picture; a chain that long is a mistake.
 MAX_PEOPLE = 8
 
@@ -173,7 +176,20 @@ class IDAttentionPatch:
             # The host looks the triple up first and the pair only if there is none; so do we.
             previous = attn2[block] if block in attn2 else attn2.get(block[:2])
             attn2[block] = IDAttention(previous, keys, values, mask, prepared.shape_reading)
+        if COMPILE_KEY in options.get("wrappers", {}).get(comfy.patcher_extension.WrappersMP.APPLY_MODEL, {}):
+            kwargs[self._structure(prepared, kwargs)] = None
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+
+    def _structure(self, prepared: "_Prepared", arguments: Mapping) -> str:
+        """A name for what a compiled model has baked in; as an argument no layer reads, it tells graphs apart.
+
+        Guards on the transformer options are dropped by the compile node, so without it a graph made
+        without the person, or without a mask, would be used again with one (HOST 1.9).
+        """
+        people = sum(name.startswith(KEY) for name in arguments)
+        tokens = next(iter(prepared.blocks.values()))[0].shape[1]
+        control = self.leak_control
+        return f"{KEY}_{people}_{tokens}_{self.mask is not None}_{control.norm_limit}_{control.self_mask}"
 
     def _prepared(self, roles: Roles, chunks: Sequence, x: torch.Tensor, dtype: torch.dtype) -> "_Prepared":
         """Keys and values laid out like the batch, made once per layout and run."""
