@@ -2,8 +2,9 @@
 
 A message is a *template*: its fixed text, with :data:`GAP` where a value is filled in. Found are
 
-* errors: what follows ``raise SomeError(`` in :data:`PACKAGES`, and what an ``ExecutionBlocker`` says. The text may be a string, an f-string, a
-  name that was assigned one in the same function, or the return value of a function of the same file;
+* errors: what follows ``raise SomeError(`` in :data:`PACKAGES`, and what an ``ExecutionBlocker`` says. The
+  text may be a string, an f-string, a name that was assigned one in the same function, or the return value
+  of a function of the same file;
 * notes: strings that go into ``notes`` (``notes.append(...)``, ``notes = [...]``), or that a function whose
   name ends in ``_notes`` returns;
 * warnings: the first argument of ``logger.warning(...)``, for the console.
