@@ -1,0 +1,208 @@
+"""What the patch costs while sampling: reads by the host, operations, memory."""
+
+import gc
+import weakref
+from collections import Counter
+
+import comfy.ldm.modules.diffusionmodules.openaimodel as openaimodel
+import comfy.ops
+import comfy.patcher_extension
+import pytest
+import torch
+from consistentid_pack.consistentid_core.leak_control import LeakControl
+from consistentid_pack.consistentid_core.unet_layers import attention_layers
+from consistentid_pack.nodes.model_patch import IDAttentionPatch
+from consistentid_pack.nodes.roles import KEY, Roles
+from golden_host import small_unet
+from peer_pack import apply_peer
+from sampling import apply, sample
+from torch.utils._python_dispatch import TorchDispatchMode
+
+STEPS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
+LEFT = torch.zeros(1, 16, 16)
+LEFT[..., :8] = 1
+
+#: Operations whose result the host waits for: a number read, or a shape that depends on values.
+READS = {
+    *("item", "_local_scalar_dense", "is_nonzero", "equal"),
+    *("nonzero", "masked_select", "unique_dim", "_unique2", "repeat_interleave"),
+}
+
+
+class Reads(TorchDispatchMode):
+    """Counts the operations that make the host wait for the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in READS:
+            self.found[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return small_unet("sd15")
+
+
+def reads_in_the_loop(model, monkeypatch) -> Counter:
+    """What was read or copied to the host between the end of the first step and the end of the last one."""
+    steps, counts = [], Reads()
+    for name in ("cpu", "numpy", "tolist"):
+        method = getattr(torch.Tensor, name)
+
+        def counted(tensor, *args, _method=method, _name=name, **kwargs):
+            counts.found[_name] += 1
+            return _method(tensor, *args, **kwargs)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+
+    def note(executor, *args, **kwargs):
+        result = executor(*args, **kwargs)
+        steps.append(Counter(counts.found))
+        return result
+
+    model = model.clone()
+    kind = comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
+    model.add_wrapper_with_key(kind, "count", note)
+    with counts:
+        sample(model, sigmas=STEPS)
+    monkeypatch.undo()
+    assert len(steps) == len(STEPS) - 1
+    return steps[-1] - steps[0]
+
+
+PATCHES = {
+    "plain settings": {},
+    "mask and range": {"mask": LEFT, "start_percent": 0.1, "end_percent": 0.6},
+    "leak control": {"leak_control": LeakControl("ease in-out", 0.5, 0.2, norm_limit=0.5, self_mask=True)},
+}
+
+
+@pytest.mark.parametrize("options", PATCHES.values(), ids=PATCHES)
+def test_nothing_is_read_by_the_host_in_the_step_loop(unet, options, monkeypatch):
+    plain = reads_in_the_loop(unet, monkeypatch)
+    assert reads_in_the_loop(apply(unet, **options), monkeypatch) == plain
+
+
+def test_the_counting_would_notice_a_read(unet, monkeypatch):
+    """The kind of pack that reads the noise level in every layer."""
+    plain = reads_in_the_loop(unet, monkeypatch)
+    more = reads_in_the_loop(apply_peer(unet), monkeypatch) - plain
+    later_steps, layers_it_patches = len(STEPS) - 2, 15
+    assert more == {
+        "item": later_steps * layers_it_patches,
+        "cpu": later_steps * layers_it_patches,
+    }
+
+
+def test_nothing_is_made_anew_from_step_to_step(unet, monkeypatch):
+    prepared = []
+
+    def note(executor, model, conds, x, timestep, model_options):
+        result = executor(model, conds, x, timestep, model_options)
+        prepared.append(dict(model_options["transformer_options"][KEY].prepared))
+        return result
+
+    model = apply(unet, mask=LEFT, start_percent=0.1)
+    kind = comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
+    model.add_wrapper_with_key(kind, "note", note)
+    sample(model, sigmas=STEPS)
+    assert len(prepared[0]) == 2
+    assert all(
+        later.keys() == prepared[0].keys() and all(later[key] is one for key, one in prepared[0].items())
+        for later in prepared
+    )
+
+
+def test_what_a_run_prepared_is_gone_after_it(unet, monkeypatch):
+    runs = []
+    remember = Roles.__init__
+
+    def init(self, *args):
+        remember(self, *args)
+        runs.append(weakref.ref(self))
+
+    monkeypatch.setattr(Roles, "__init__", init)
+    sample(apply(unet, mask=LEFT))
+    gc.collect()
+    assert len(runs) == 1 and runs[0]() is None
+
+
+# --- memory at full size -----------------------------------------------------------------------
+
+#: SDXL as released.
+SDXL = {
+    "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 320, "num_res_blocks": [2, 2, 2],
+    "channel_mult": [1, 2, 4], "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10,
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "use_spatial_transformer": True,
+    "use_linear_in_transformer": True, "context_dim": 2048, "num_head_channels": 64,
+    "num_classes": "sequential", "adm_in_channels": 2816, "legacy": False,
+}  # fmt: skip
+
+MEGABYTE = 2**20
+
+
+def full_size_patch(**options) -> IDAttentionPatch:
+    """For SDXL at full size, without any data behind the shapes."""
+    layers = [layer for layer in attention_layers(SDXL) if layer.is_cross]
+    weights = openaimodel.UNetModel(
+        **SDXL, device="meta", operations=comfy.ops.disable_weight_init
+    ).state_dict()
+
+    def keys_values():
+        widths = {layer.index: len(weights[f"{layer.weight_prefix}.to_k.weight"]) for layer in layers}
+        return {
+            i: (torch.empty(1, 4, w, device="meta"), torch.empty(1, 4, w, device="meta"))
+            for i, w in widths.items()
+        }
+
+    assert len(layers) == 70
+    return IDAttentionPatch(
+        "sdxl", {layer.index: layer.block for layer in layers}, keys_values(), keys_values(), **options
+    )
+
+
+def bytes_of_a_run(patches, latents: int, dtype=torch.float16) -> int:
+    """What the prepared tensors of a run with guidance hold, 1024 x 1024 pixels each."""
+
+    class Executor:
+        class_obj = type("Model", (), {"get_dtype_inference": lambda self: dtype})()
+
+        def __call__(self, *args, **kwargs):
+            pass
+
+    roles = Roles({"positive": [{"uuid": "p"}], "negative": [{"uuid": "n"}]}, (128, 128), None, latents)
+    x = torch.empty(2 * latents, 4, 128, 128, device="meta")
+    options = {KEY: roles, "uuids": ["p", "n"], "sigmas": torch.ones(2 * latents, device="meta")}
+    for patch in patches:
+        patch(Executor(), x, None, transformer_options=options)
+    storages = {}
+    for tensor in _tensors(list(roles.prepared.values())):
+        storages[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+    assert storages
+    return sum(storages.values())
+
+
+def _tensors(thing) -> list[torch.Tensor]:
+    """All tensors in a nest of containers and of objects of the pack."""
+    if isinstance(thing, torch.Tensor):
+        return [thing]
+    if isinstance(thing, dict):
+        thing = list(thing.values())
+    elif hasattr(thing, "__dict__"):
+        thing = list(vars(thing).values())
+    return [one for part in thing for one in _tensors(part)] if isinstance(thing, list | tuple) else []
+
+
+@pytest.mark.parametrize("people, latents", [(1, 1), (1, 8), (8, 1)])
+def test_the_id_tensors_of_a_run_stay_small_on_sdxl_at_full_size(people, latents):
+    patches = [full_size_patch(sigma_start=2.0, always=False)] * 1
+    patches += [
+        full_size_patch(sigma_start=2.0, always=False, mask=torch.ones(1, 512, 512))
+        for _ in range(people - 1)
+    ]
+    assert bytes_of_a_run(patches, latents) < 64 * MEGABYTE

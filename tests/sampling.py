@@ -1,0 +1,164 @@
+"""People, texts and short runs through ComfyUI's own guider, on small models; for in-process tests only."""
+
+from functools import cache
+
+import comfy.model_patcher
+import comfy.samplers
+import comfy.supported_models
+import torch
+from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
+from consistentid_pack.consistentid_core.unet_layers import attention_layers
+from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.model_patch import IDAttentionPatch
+from golden_host import CPU, clip_vision, consistentid_model
+from golden_set import manifest
+
+#: Two steps, falling by about half.
+SIGMAS = torch.tensor([5.9, 2.4, 0.0])
+
+#: Width of the text rows of each family.
+TEXT_WIDTH = {"sd15": 768, "sdxl": 2048}
+
+_vision = cache(clip_vision)
+
+
+def random(*shape: int, seed: int) -> torch.Tensor:
+    """Normal numbers that are the same in every run."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def latents(height: int = 16, width: int = 16, batch: int = 1) -> torch.Tensor:
+    """Noise; every latent of a batch is the same, so that it can be compared with a single one."""
+    return random(1, 4, height, width, seed=1).repeat(batch, 1, 1, 1)
+
+
+def text(number: int, tokens: int = 77, family: str = "sd15", **options) -> list[list]:
+    """One CONDITIONING entry."""
+    if family == "sdxl":
+        options = {"pooled_output": random(1, 1280, seed=70 + number), **options}
+    return [[random(1, tokens, TEXT_WIDTH[family], seed=10 + number), options]]
+
+
+POSITIVE, NEGATIVE = text(0), text(1)
+
+
+def person(number: int = 0) -> IDEmbedding:
+    return IDEmbedding(vector=torch.nn.functional.normalize(random(1, 512, seed=100 + number)))
+
+
+def photo(number: int = 0) -> torch.Tensor:
+    return torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(200 + number))
+
+
+def apply(
+    model,
+    number: int = 0,
+    *,
+    weight: float = 1.0,
+    lora_weight: float = 0.0,
+    start_percent: float = 0.0,
+    end_percent: float = 1.0,
+    image: torch.Tensor | None = None,
+    **options,
+):
+    """The model after Apply ConsistentID with a person of that number.
+
+    Without the LoRA, which is an ordinary weight patch to everyone else, but takes most of the time of a short run.
+    """
+    return ApplyConsistentID.execute(
+        model, consistentid_model("sd15"), person(number), _vision(), weight, lora_weight,
+        start_percent, end_percent, image=photo(number) if image is None else image, **options,
+    ).args[0]  # fmt: skip
+
+
+def vision():
+    """The CLIP_VISION that :func:`apply` uses."""
+    return _vision()
+
+
+def sample(
+    model,
+    positive=None,
+    negative=None,
+    *,
+    cfg: float = 4.0,
+    sigmas: torch.Tensor = SIGMAS,
+    noise: torch.Tensor | None = None,
+    latent: torch.Tensor | None = None,
+    sampler: str = "euler",
+    guider=None,
+    **options,
+) -> torch.Tensor:
+    """Latents of a short run through a guider, as sampler nodes make them; always with the same seed."""
+    noise = latents() if noise is None else noise
+    if guider is None:
+        guider = comfy.samplers.CFGGuider(model)
+        guider.set_conds(positive or POSITIVE, negative or NEGATIVE)
+        guider.set_cfg(cfg)
+    torch.manual_seed(0)
+    latent = torch.zeros_like(noise) if latent is None else latent
+    if isinstance(sampler, str):
+        sampler = comfy.samplers.sampler_object(sampler)
+    return guider.sample(noise, latent, sampler, sigmas, disable_pbar=True, seed=0, **options)
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Largest difference, relative to the largest value."""
+    return ((a - b).abs().max() / b.abs().max()).item()
+
+
+def random_unet(family: str, config_class=None, **changes) -> comfy.model_patcher.ModelPatcher:
+    """A UNet of the golden one's layout with random weights, as a MODEL; ``changes`` go into its configuration."""
+    config = {**manifest(f"unet_small_{family}")["comfy_unet_config"], **changes}
+    usual = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[family]
+    model_config = (config_class or usual)(config)
+    model_config.set_inference_dtype(torch.float32, None)
+    model = model_config.get_model({}, "", device=CPU)
+    fill(model.diffusion_model, seed=7)
+    return comfy.model_patcher.ModelPatcher(model, load_device=CPU, offload_device=CPU)
+
+
+def fill(module: torch.nn.Module, seed: int) -> None:
+    """Random weights that keep activations at their size; norms stay as they begin."""
+    generator = torch.Generator().manual_seed(seed)
+    norms = {
+        name
+        for name, part in module.named_modules()
+        if isinstance(part, torch.nn.GroupNorm | torch.nn.LayerNorm)
+    }
+    for name, parameter in module.named_parameters():
+        if name.rpartition(".")[0] in norms:
+            parameter.data.fill_(1.0 if name.endswith("weight") else 0.0)
+        elif parameter.ndim > 1:
+            parameter.data.normal_(0, parameter[0].numel() ** -0.5, generator=generator)
+        else:
+            parameter.data.zero_()
+
+
+def small_sdxl() -> comfy.model_patcher.ModelPatcher:
+    """An SDXL UNet with SDXL's blocks, two transformers deep instead of ten."""
+    return random_unet(
+        "sdxl",
+        transformer_depth=[0, 0, 1, 1, 2, 2],
+        transformer_depth_middle=2,
+        transformer_depth_output=[0, 0, 0, 1, 1, 1, 2, 2, 2],
+    )
+
+
+def apply_random(model, family: str, number: int = 0, **options):
+    """The model with an identity of random keys and values, where the adapter itself does not matter."""
+    layers = [layer for layer in attention_layers(model.model.model_config.unet_config) if layer.is_cross]
+    weights = model.model.diffusion_model.state_dict()
+
+    def keys_values(seed: int) -> dict:
+        widths = {layer.index: len(weights[f"{layer.weight_prefix}.to_k.weight"]) for layer in layers}
+        return {
+            index: (random(1, 4, width, seed=seed + index), random(1, 4, width, seed=seed - index))
+            for index, width in widths.items()
+        }
+
+    patched = model.clone()
+    blocks = {layer.index: layer.block for layer in layers}
+    nobody = keys_values(9000)
+    IDAttentionPatch(family, blocks, keys_values(1000 * (number + 1)), nobody, **options).install(patched)
+    return patched
