@@ -64,6 +64,15 @@ def test_the_prompt_stays_inside_its_node(found, state):
     assert found["prompt"][state]["isInside"]
 
 
+def test_parse_face_shows_the_parts_the_network_found(found):
+    assert len(found["parser"]["after"]["chips"]) == 5
+
+
+def test_a_click_switches_parse_face_s_own_widget(found):
+    clicked = found["parser"]["clicked"]
+    assert clicked["values"][clicked["region"]] is False
+
+
 def test_the_simple_node_shows_the_parts_its_inner_nodes_found(found):
     assert found["simple"]["end"] == "execution_success"
     assert len(found["simple"]["after"]["chips"]) == 5

@@ -9,6 +9,7 @@ import { LATER, look, photograph, run, settle, values } from "./session.mjs";
 /** Ids of the workflows' nodes that are looked at. */
 const FACES = 2;
 const PROMPT = 14;
+const PARSER = 32;
 const SIMPLE = 24;
 
 const LONG_PROMPT = "a very long description of a person ".repeat(12);
@@ -21,6 +22,7 @@ export async function play(page, options) {
   return {
     faces: await chooseFace(page, options),
     prompt: await showPrompt(page, options),
+    parser: await parseFace(page, options),
     simple: await runSimple(page, options),
   };
 }
@@ -164,6 +166,28 @@ function readPrompt(page) {
       isInside: [...view.children].every((child) => child.getBoundingClientRect().bottom <= box.bottom + 1),
     };
   });
+}
+
+/**
+ * @param {Page} page
+ * @param {import("./session.mjs").Options} options
+ */
+async function parseFace(page, options) {
+  await loadPrompt(page, {
+    30: { class_type: "ConsistentIDFaceParserLoader", inputs: { model_name: options.models.face_parser } },
+    31: { class_type: "LoadImage", inputs: { image: "astronaut.png" } },
+    [PARSER]: { class_type: "ConsistentIDFaceParser", inputs: { face_parser: ["30", 0], image: ["31", 0] } },
+    33: { class_type: "MaskPreview", inputs: { mask: [String(PARSER), 1] } },
+  });
+  await look(page, PARSER, 1);
+  await run(page, LATER);
+  await shown(page, PARSER);
+  await look(page, PARSER, 1);
+  const after = await read(page, PARSER);
+  await photograph(page, PARSER, options, "parser");
+  const [present] = after.chips.filter((chip) => !chip.isDisabled);
+  await clickChip(page, present.region ?? "", PARSER);
+  return { after, clicked: { region: present.region, values: await values(page, PARSER) } };
 }
 
 /**

@@ -2,12 +2,12 @@
 /** The picture of a parsed face with its parts, a chip for each part, and a pager for several photos. */
 
 import { pointInPicture } from "../lib/geometry.js";
-import { stepByKey } from "../lib/keys.js";
 import { formatShare, hasChanged } from "../lib/parts_data.js";
 import { text } from "../lib/texts.js";
 import { element, icon, loadPicture } from "./element.js";
 import { Overlay } from "./overlay.js";
 import { Pager } from "./pager.js";
+import { PartChips } from "./part_chips.js";
 
 /**
  * @typedef {import("../lib/parts_data.js").Photo} Photo
@@ -68,12 +68,7 @@ export class PartsView {
       this.closeUp,
       this.pager.root,
     );
-    this.chips = element("div", {
-      class: "consistentid-chips",
-      role: "toolbar",
-      "aria-label": text("parts"),
-      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#moveFocus(event),
-    });
+    this.chips = new PartChips({ click: (index) => this.#click(index), point: (index) => this.#highlight(index) });
     this.slider = element("input", {
       type: "range",
       min: 0,
@@ -88,7 +83,7 @@ export class PartsView {
     this.line = element("div", { class: "consistentid-line", role: "status" });
     const strength = element("label", { class: "consistentid-strength" }, icon("contrast"), this.slider);
     this.footer = element("div", { class: "consistentid-footer" }, this.line, strength);
-    this.root = element("div", { class: "consistentid-view" }, this.stage, this.chips, this.footer);
+    this.root = element("div", { class: "consistentid-view" }, this.stage, this.chips.root, this.footer);
     this.#render();
   }
 
@@ -135,7 +130,7 @@ export class PartsView {
   /** @param {number} page */
   async #turnTo(page) {
     this.page = page;
-    this.highlighted = -1;
+    this.#highlight(-1);
     const load = ++this.loads;
     const photo = this.#photo;
     let loaded = null;
@@ -179,7 +174,7 @@ export class PartsView {
     this.closeUp.title = text(this.isClose ? "wholePhoto" : "closeUp");
     this.closeUp.setAttribute("aria-label", this.closeUp.title);
     this.closeUp.replaceChildren(icon(this.isClose ? "farther" : "closer"));
-    this.#renderChips(isShown ? photo.parts : []);
+    this.chips.render(isShown ? photo.parts.map((part) => this.#chipOf(part)) : []);
     const line = this.#sentence(photo);
     this.message.textContent = isShown ? "" : this.error || line || this.empty;
     this.line.textContent = isShown ? line : "";
@@ -203,35 +198,27 @@ export class PartsView {
     return this.notes.join(" ");
   }
 
-  /** @param {Part[]} parts */
-  #renderChips(parts) {
-    // Chips are kept: replacing the one that is being clicked or focused would end that.
-    while (this.chips.children.length > parts.length) this.chips.lastElementChild?.remove();
-    while (this.chips.children.length < parts.length) this.chips.append(this.#makeChip(this.chips.children.length));
-    const focused = Math.max(0, [...this.chips.children].indexOf(/** @type {Element} */ (document.activeElement)));
-    for (const [index, part] of parts.entries()) {
-      const chip = /** @type {HTMLElement} */ (this.chips.children[index]);
-      const state = this.host.switchOf(part.region);
-      const isOn = this.#isOn(part.region);
-      const name = state?.label || part.label;
-      const detail = this.#detailOf(part);
-      chip.dataset.region = part.region;
-      chip.style.setProperty("--part", part.colour);
-      chip.tabIndex = index === focused ? 0 : -1;
-      chip.setAttribute("aria-checked", String(isOn));
-      chip.setAttribute("aria-disabled", String(!this.#canToggle(part)));
-      chip.classList.toggle("consistentid-missing", part.mask === null && part.source === null);
-      chip.classList.toggle("consistentid-highlighted", index === this.highlighted);
-      chip.title = text(reasonOf(part, state, isOn), {
-        part: name,
-        share: detail,
-        number: (part.source?.index ?? 0) + 1,
-      });
-      const [dot, label, small] = /** @type {HTMLElement[]} */ ([...chip.children]);
-      dot.style.backgroundImage = part.source ? `url("${this.host.urlOf(part.source.file)}")` : "";
-      label.textContent = name;
-      small.textContent = detail;
-    }
+  /**
+   * @param {Part} part
+   * @returns {import("./part_chips.js").Chip}
+   */
+  #chipOf(part) {
+    const state = this.host.switchOf(part.region);
+    const isOn = this.#isOn(part.region);
+    const name = state?.label || part.label;
+    const detail = this.#detailOf(part);
+    const number = (part.source?.index ?? 0) + 1;
+    return {
+      region: part.region,
+      colour: part.colour,
+      name,
+      detail,
+      title: text(reasonOf(part, state, isOn), { part: name, share: detail, number }),
+      pictureUrl: part.source && this.host.urlOf(part.source.file),
+      isOn,
+      isDisabled: !this.#canToggle(part),
+      isMissing: part.mask === null && part.source === null,
+    };
   }
 
   /** What a chip says behind the part's name. @param {Part} part */
@@ -239,27 +226,6 @@ export class PartsView {
     const strength = part.strength === 1 ? "" : ` ×${part.strength.toFixed(2)}`;
     if (part.source) return text("partFromShort", { number: part.source.index + 1 }) + strength;
     return part.mask ? formatShare(part.area, this.host.locale()) + strength : text("partMissingShort");
-  }
-
-  /** @param {number} index */
-  #makeChip(index) {
-    return element(
-      "button",
-      {
-        type: "button",
-        role: "switch",
-        class: "consistentid-chip",
-        onclick: () => this.#click(index),
-        onpointerenter: () => this.#highlight(index),
-        onpointerleave: () => this.#highlight(-1),
-        onfocus: () => this.#highlight(index),
-        onblur: () => this.#highlight(-1),
-      },
-      element("i"),
-      element("span"),
-      " ",
-      element("small"),
-    );
   }
 
   #paint() {
@@ -300,11 +266,8 @@ export class PartsView {
     this.highlighted = index;
     const part = this.#photo?.parts[index];
     this.stage.classList.toggle("consistentid-clickable", part !== undefined && this.#canToggle(part));
-    for (const [position, chip] of [...this.chips.children].entries()) {
-      chip.classList.toggle("consistentid-highlighted", position === index);
-    }
-    const chip = /** @type {HTMLElement | undefined} */ (this.chips.children[index]);
-    this.canvas.title = chip?.title ?? "";
+    this.chips.highlight(index);
+    this.canvas.title = part ? this.#chipOf(part).title : "";
     this.#paint();
   }
 
@@ -315,17 +278,6 @@ export class PartsView {
     return this.overlay.partAt(
       pointInPicture(this.canvas.getBoundingClientRect(), width, height, event.clientX, event.clientY),
     );
-  }
-
-  /** @param {KeyboardEvent} event */
-  #moveFocus(event) {
-    const chips = /** @type {HTMLElement[]} */ ([...this.chips.children]);
-    const focused = chips.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    const next = focused < 0 ? null : stepByKey(event.key, focused, chips.length);
-    if (next === null) return;
-    event.preventDefault();
-    for (const [index, chip] of chips.entries()) chip.tabIndex = index === next ? 0 : -1;
-    chips[next].focus();
   }
 }
 
