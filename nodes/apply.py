@@ -11,6 +11,7 @@ from ..consistentid_core.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
 from .clip_features import encode_pixels
 from .facial_features import merge_photos, person_features
+from .inputs import percent, strength
 from .model_patch import MAX_PEOPLE, IDAttentionPatch
 from .models import ConsistentIDModel
 from .pictures import to_pictures
@@ -55,40 +56,26 @@ class ApplyConsistentID(io.ComfyNode):
                     tooltip="The parsed photo. Connect the same parts as to Encode Facial Prompt: photo and parts "
                     "then go through CLIP in one pass. A connected image takes the place of the parsed photo.",
                 ),
-                io.Float.Input(
+                strength(
                     "weight",
-                    default=1.0,
-                    min=-1.0,
-                    max=3.0,
-                    step=0.05,
-                    tooltip="Strength of the ID tokens. 1 is the original; 0 leaves only the LoRA.",
-                ),  # fmt: skip
-                io.Float.Input(
+                    "Strength of the ID tokens. 1 is the original; 0 leaves only the LoRA.",
+                ),
+                strength(
                     "lora_weight",
-                    default=1.0,
-                    min=-1.0,
-                    max=3.0,
-                    step=0.05,
-                    tooltip="Strength of the LoRA, merged into the model's weights. 1 is the original. "
+                    "Strength of the LoRA, merged into the model's weights. 1 is the original. "
                     "It was trained together with the ID tokens: lower both rather than one.",
-                ),  # fmt: skip
-                io.Float.Input(
+                ),
+                percent(
                     "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Where in sampling the ID tokens begin to act. 0 is the original; "
+                    0.0,
+                    "Where in sampling the ID tokens begin to act. 0 is the original; "
                     "0.2 gives the prompt more say in the composition.",
-                ),  # fmt: skip
-                io.Float.Input(
+                ),
+                percent(
                     "end_percent",
-                    default=1.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="Where in sampling the ID tokens stop acting. 1 is the original.",
-                ),  # fmt: skip
+                    1.0,
+                    "Where in sampling the ID tokens stop acting. 1 is the original.",
+                ),
                 io.Mask.Input(
                     "mask",
                     optional=True,

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.prompt import DEFAULT_CAPTIONS, MODES
 from .facial_prompt import encode_facial_prompt
+from .inputs import percent
 from .models import ConsistentIDModel
 from .prompt_view import describe
 from .types import CATEGORY, ConsistentIDType, FacePartsType
@@ -39,14 +40,14 @@ PROMPT_INPUTS = [
         "words by rank (so 'ears' carries the eyes and 'eyes' the ears). clean: each word carries the part it names, "
         "absent words are ignored, long prompts keep everything.",
     ),
-    io.Float.Input(
+    percent(
         "merge_percent",
-        default=DEFAULT_MERGE_PERCENT, min=0.0, max=1.0, step=0.01,
-        tooltip="From where on in sampling the words carry the parts of the face. Earlier: more likeness, less freedom "
+        DEFAULT_MERGE_PERCENT,
+        "From where on in sampling the words carry the parts of the face. Earlier: more likeness, less freedom "
         "for the prompt. The original's step k of N is (k+1)/N on a linear schedule (normal, simple, sgm_uniform); "
         "karras, exponential and beta reach the same noise a few steps earlier or later.",
     ),
-]  # fmt: skip
+]
 
 
 class EncodeFacialPrompt(io.ComfyNode):

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
 from .apply import features_of_person
+from .inputs import strength
 from .models import ConsistentIDModel
 from .roles import IDENTITY_KEY, Identity
 from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
@@ -40,14 +41,10 @@ class SetIdentity(io.ComfyNode):
                     tooltip="The photo of the person. Not needed if face_parts is connected.",
                 ),
                 FacePartsType.Input("face_parts", optional=True, tooltip="The parsed photo of the person."),
-                io.Float.Input(
+                strength(
                     "weight",
-                    default=1.0,
-                    min=-1.0,
-                    max=3.0,
-                    step=0.05,
-                    tooltip="Strength of this person's ID tokens, in place of the weight of Apply ConsistentID.",
-                ),  # fmt: skip
+                    "Strength of this person's ID tokens, in place of the weight of Apply ConsistentID.",
+                ),
             ],
             outputs=[io.Conditioning.Output("conditioning", tooltip="The conditioning with its person.")],
         )

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 from ..consistentid_core.attention import lora_weights
 from ..consistentid_core.leak_control import CURVES, LeakControl
 from .adapter import fitting_layers
+from .inputs import percent, strength
 from .models import ConsistentIDModel
 from .types import CATEGORY, ConsistentIDType, LeakControlType
 
@@ -29,19 +30,25 @@ class LeakControlNode(io.ComfyNode):
                 ),
                 io.Float.Input(
                     "early_factor",
-                    default=1.0, min=0.0, max=2.0, step=0.05,
+                    default=1.0,
+                    min=0.0,
+                    max=2.0,
+                    step=0.05,
                     tooltip="Factor of the weight in the first steps, where the composition forms: 0.5 "
                     "gives it to the prompt. After the two phases of UniID (arXiv 2512.03964). 1 is the "
                     "original.",
                 ),
-                io.Float.Input(
+                percent(
                     "early_share",
-                    default=0.2, min=0.0, max=1.0, step=0.01,
-                    tooltip="How much of the steps early_factor counts for.",
+                    0.2,
+                    "How much of the steps early_factor counts for.",
                 ),
                 io.Float.Input(
                     "norm_limit",
-                    default=0.0, min=0.0, max=4.0, step=0.05,
+                    default=0.0,
+                    min=0.0,
+                    max=4.0,
+                    step=0.05,
                     tooltip="The most a place of the picture may read from the ID tokens, relative to what "
                     "it reads from the text. After the normalised rescaling of UniID (arXiv 2512.03964). 0: "
                     "no limit, the original.",
@@ -55,7 +62,7 @@ class LeakControlNode(io.ComfyNode):
                 ),
             ],
             outputs=[LeakControlType.Output("leak_control", tooltip="For Apply ConsistentID.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(
@@ -78,19 +85,18 @@ class LoraHooks(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="The model the LoRA is for."),
                 ConsistentIDType.Input("consistentid", tooltip="The adapter, from Load ConsistentID Model."),
-                io.Float.Input(
+                strength(
                     "lora_weight",
-                    default=1.0, min=-1.0, max=3.0, step=0.05,
-                    tooltip="Strength of the LoRA while it acts. 1 is the original.",
+                    "Strength of the LoRA while it acts. 1 is the original.",
                 ),
-                io.Float.Input(
+                percent(
                     "end_percent",
-                    default=1.0, min=0.0, max=1.0, step=0.01,
-                    tooltip="Where in sampling the LoRA stops acting. The original never stops it.",
+                    1.0,
+                    "Where in sampling the LoRA stops acting. The original never stops it.",
                 ),
             ],
             outputs=[io.Hooks.Output("hooks", tooltip="For Cond Set Props and other nodes that take hooks.")],
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(

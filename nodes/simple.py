@@ -10,6 +10,7 @@ from ..consistentid_core.prompt import DEFAULT_CAPTIONS, Family
 from ..consistentid_core.regions import REGION_NAMES
 from . import folders
 from .encode import DEFAULT_MERGE_PERCENT
+from .inputs import percent, strength
 from .types import CATEGORY
 
 #: What the original's pipelines parse the photo at (SPEC 2.3).
@@ -61,22 +62,15 @@ class ConsistentIDSimple(io.ComfyNode):
                     options=folders.list_weights(*folders.FACE_PARSING),
                     tooltip="The BiSeNet face parser, for example face_parsing.pth in models/consistentid.",
                 ),
-                io.Float.Input(
+                strength(
                     "weight",
-                    default=1.0,
-                    min=-1.0,
-                    max=3.0,
-                    step=0.05,
-                    tooltip="Strength of the identity. 1 is the original.",
-                ),  # fmt: skip
-                io.Float.Input(
+                    "Strength of the identity. 1 is the original.",
+                ),
+                percent(
                     "merge_percent",
-                    default=DEFAULT_MERGE_PERCENT,
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="From where on in sampling the facial parts act. Earlier: more likeness, less freedom.",
-                ),  # fmt: skip
+                    DEFAULT_MERGE_PERCENT,
+                    "From where on in sampling the facial parts act. Earlier: more likeness, less freedom.",
+                ),
                 *(
                     io.Boolean.Input(region, default=True, tooltip=f"Use the {region} of the photo.")
                     for region in REGION_NAMES
