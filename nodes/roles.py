@@ -78,7 +78,7 @@ class Roles:
             originals: dict[Any, dict] = {}
             for i, conditioning in enumerate(conditionings or ()):
                 if conditioning["uuid"] in self._shown:
-                    conditioning = conditionings[i] = {**conditioning, "uuid": uuid.uuid4()}
+                    conditioning = conditionings[i] = _own_copy(conditioning, conds.get("positive") or ())
                 # Such a copy has the text of another conditioning of its list; the identity goes with the text.
                 original = originals.setdefault(_text(conditioning), conditioning)
                 default = DEFAULT if name == "positive" else None
@@ -111,6 +111,24 @@ class Roles:
     def areas(self, uuids: Sequence[uuid.UUID]) -> tuple[Area | None, ...]:
         """The area each chunk of the batch is a crop of; None for the whole latent."""
         return tuple(self._areas.get(one) for one in uuids)
+
+
+def _own_copy(copy: dict, positives: Sequence[dict]) -> dict:
+    """A conditioning that is in another list too, with a uuid of its own: the host copies those with an area.
+
+    The host copies the first positive of an area only. Where several of them follow each other in
+    sampling, the copy must stay for all of them: it gets the range from their first to their last.
+    """
+    own = {**copy, "uuid": uuid.uuid4()}
+    same_area = [one for one in positives if "area" in copy and one.get("area") == copy["area"]]
+    if not same_area:
+        return own
+    for bound, widest in (("timestep_start", max), ("timestep_end", min)):
+        bounds = [one.get(bound) for one in same_area]
+        own.pop(bound, None)
+        if None not in bounds:
+            own[bound] = widest(bounds)
+    return own
 
 
 def _text(conditioning: dict) -> Any:
