@@ -50,6 +50,7 @@ def photo(number: int = 0) -> torch.Tensor:
     return torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(200 + number))
 
 
+@torch.inference_mode()
 def apply(
     model,
     number: int = 0,
@@ -76,6 +77,7 @@ def vision():
     return _vision()
 
 
+@torch.inference_mode()
 def sample(
     model,
     positive=None,
@@ -107,14 +109,16 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a - b).abs().max() / b.abs().max()).item()
 
 
-def random_unet(family: str, config_class=None, **changes) -> comfy.model_patcher.ModelPatcher:
+def random_unet(
+    family: str, config_class=None, *, seed: int = 7, **changes
+) -> comfy.model_patcher.ModelPatcher:
     """A UNet of the golden one's layout with random weights, as a MODEL; ``changes`` go into its configuration."""
     config = {**manifest(f"unet_small_{family}")["comfy_unet_config"], **changes}
     usual = {"sd15": comfy.supported_models.SD15, "sdxl": comfy.supported_models.SDXL}[family]
     model_config = (config_class or usual)(config)
     model_config.set_inference_dtype(torch.float32, None)
     model = model_config.get_model({}, "", device=CPU)
-    fill(model.diffusion_model, seed=7)
+    fill(model.diffusion_model, seed)
     return comfy.model_patcher.ModelPatcher(model, load_device=CPU, offload_device=CPU)
 
 

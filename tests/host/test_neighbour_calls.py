@@ -34,8 +34,7 @@ def unet():
 
 @pytest.fixture(scope="module")
 def plain(unet):
-    with torch.inference_mode():
-        return sample(unet, sigmas=ONE_STEP)
+    return sample(unet, sigmas=ONE_STEP)
 
 
 @pytest.fixture(autouse=True)

@@ -119,8 +119,7 @@ def unet():
 
 @pytest.fixture(scope="module")
 def plain(unet):
-    with torch.inference_mode():
-        return sample(unet, sigmas=ONE_STEP)
+    return sample(unet, sigmas=ONE_STEP)
 
 
 @dataclass
@@ -143,13 +142,12 @@ def runs(unet, neighbour):
     def run(model):
         return sample(model, sigmas=neighbour.sigmas, noise=latents(batch=neighbour.batch))
 
-    with torch.inference_mode():
-        return Runs(
-            before=run(neighbour.patch(apply(unet))),
-            after=run(apply(neighbour.patch(unet))),
-            only_theirs=run(neighbour.patch(apply(unet, weight=0.0))),
-            only_ours=run(apply(unet)),
-        )
+    return Runs(
+        before=run(neighbour.patch(apply(unet))),
+        after=run(apply(neighbour.patch(unet))),
+        only_theirs=run(neighbour.patch(apply(unet, weight=0.0))),
+        only_ours=run(apply(unet)),
+    )
 
 
 def test_the_order_of_the_two_nodes_does_not_matter(runs):
