@@ -41,7 +41,8 @@ from .text import (
 #: CONDITIONING: a list of [embeds (1, 77 * chunks, D), options].
 Conditioning = list[list]
 
-#: Both ends of a conditioning's range are included by the host, so two ranges may not touch.
+#: A step of a linear schedule often falls on the merge point itself, up to rounding; so the ranges meet just before
+#: it. They share their bound: with a gap, a step inside it would have no positive at all.
 EPSILON = 1e-5
 
 
@@ -173,7 +174,8 @@ def switch(before: Conditioning, after: Conditioning, percent: float) -> Conditi
         return after
     if percent >= 1:
         return before
-    return _with_range(before, 0.0, percent - EPSILON) + _with_range(after, percent, 1.0)
+    point = percent - EPSILON
+    return _with_range(before, 0.0, point) + _with_range(after, point, 1.0)
 
 
 def _with_range(conditioning: Conditioning, start: float, end: float) -> Conditioning:
