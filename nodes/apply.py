@@ -113,16 +113,13 @@ class ApplyConsistentID(io.ComfyNode):
         features = features_of_person(clip_vision, image, face_parts, len(id_embed.vector))
         patched = model.clone()
         merge_lora(patched, consistentid, layers, lora_weight)
-        sampling = model.get_model_object("model_sampling")
         IDAttentionPatch(
             family=consistentid.family,
             blocks={layer.index: layer.block for layer in layers if layer.is_cross},
             identity=consistentid.keys_values(id_embed.vector, features),
             no_identity=consistentid.no_identity_keys_values(clip_vision),
             weight=weight,
-            sigma_start=sampling.percent_to_sigma(start_percent),
-            sigma_end=sampling.percent_to_sigma(end_percent),
-            always=start_percent <= 0 and end_percent >= 1,
+            percents=None if start_percent <= 0 and end_percent >= 1 else (start_percent, end_percent),
             mask=None if mask is None else check_mask(mask),
             leak_control=leak_control or LeakControl(),
             is_first=not others,

@@ -119,8 +119,7 @@ class IDAttentionPatch:
     blocks: the host's block for each adapter index of a cross-attention layer.
     identity, no_identity: keys and values of the ID tokens by adapter index.
     weight: factor of the ID attention.
-    sigma_start, sigma_end: noise levels between which it acts, both included.
-    always: the range is the whole schedule.
+    percents: the share of sampling within which it acts, as noise levels of the sampling in use; None for all of it.
     mask: (B, H, W), where in the picture the ID tokens act; None for everywhere.
     leak_control: further limits, not in the original.
     is_first: conditionings with an identity of their own are served by the first patch of a model only.
@@ -131,9 +130,7 @@ class IDAttentionPatch:
     identity: KeysValues
     no_identity: KeysValues
     weight: float = 1.0
-    sigma_start: float = float("inf")
-    sigma_end: float = 0.0
-    always: bool = True
+    percents: tuple[float, float] | None = None
     mask: torch.Tensor | None = None
     leak_control: LeakControl = field(default_factory=LeakControl)
     is_first: bool = True
@@ -165,7 +162,7 @@ class IDAttentionPatch:
             )
         dtype, window = executor.class_obj.get_dtype_inference(), window_of(transformer_options)
         chunks = roles.chunks(transformer_options["uuids"], x.shape[0], window and window.frames)
-        prepared = self._prepared(roles, chunks, x, dtype)
+        prepared = self._prepared(roles, chunks, x, dtype, executor.class_obj)
         mask = None if self.mask is None else self._mask_of_call(roles, chunks, window, x, dtype)
         prepared.schedule.update(transformer_options["sigmas"])
 
@@ -191,14 +188,19 @@ class IDAttentionPatch:
         control = self.leak_control
         return f"{KEY}_{people}_{tokens}_{self.mask is not None}_{control.norm_limit}_{control.self_mask}"
 
-    def _prepared(self, roles: Roles, chunks: Sequence, x: torch.Tensor, dtype: torch.dtype) -> "_Prepared":
+    def _prepared(
+        self, roles: Roles, chunks: Sequence, x: torch.Tensor, dtype: torch.dtype, model
+    ) -> "_Prepared":
         """Keys and values laid out like the batch, made once per layout and run."""
         shown = roles.shown(chunks)
         key = (self, "tokens", shown, x.shape[0], x.device, dtype)
         if key not in roles.prepared:
             sources = [self._source(one) for one in shown]
             per_chunk = x.shape[0] // len(shown)
-            roles.prepared[key] = self._lay_out(sources, per_chunk, roles.sigmas, x.device, dtype)
+            # Asked now, not by the node: what a percent means may be changed by nodes after ours.
+            sigma_range = self.percents and tuple(map(model.model_sampling.percent_to_sigma, self.percents))
+            steps = StepTable(torch.ones(2) if roles.sigmas is None else roles.sigmas, x.device, dtype)
+            roles.prepared[key] = self._lay_out(sources, per_chunk, steps, sigma_range, x.device, dtype)
         return roles.prepared[key]
 
     def _mask_of_call(
@@ -237,7 +239,8 @@ class IDAttentionPatch:
         self,
         sources: list[tuple[KeysValues, float]],
         per_chunk: int,
-        sigmas: torch.Tensor | None,
+        steps: StepTable,
+        sigma_range: tuple[float, float] | None,
         device: torch.device,
         dtype: torch.dtype,
     ) -> "_Prepared":
@@ -257,8 +260,6 @@ class IDAttentionPatch:
         ]
         # One tensor for all layers, so that the range costs one multiplication per model call.
         full = torch.cat(values, dim=-1).to(device, dtype)
-        steps = StepTable(torch.ones(2) if sigmas is None else sigmas, device, dtype)
-        sigma_range = None if self.always else (self.sigma_start, self.sigma_end)
         schedule = Schedule(full, steps, self.leak_control, sigma_range)
         views = schedule.values.split([value.shape[-1] for value in values], dim=-1)
         blocks = dict(zip(self.blocks.values(), zip(keys, views, strict=True), strict=True))

@@ -72,7 +72,7 @@ def measure_steps(checkpoint: str, consistentid: str, size: int, rounds: int) ->
         "plain": [],
         "plain_noise": [],
         "patched": calls.patch(),
-        "patched_with_range": calls.patch(always=False),
+        "patched_with_range": calls.patch(percents=(0.0, 1.0)),
         "patched_with_mask": calls.patch(mask=torch.ones(1, size, size)),
     }
     seconds: dict[str, list[float]] = {name: [] for name in (*wrappers, "id_branch")}

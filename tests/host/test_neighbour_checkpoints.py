@@ -9,7 +9,7 @@ import torch
 from comfy_extras import nodes_photomaker
 from comfy_extras.nodes_custom_sampler import BasicGuider, DualCFGGuider, SDTurboScheduler
 from comfy_extras.nodes_ip2p import InstructPixToPixConditioning
-from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
+from comfy_extras.nodes_model_advanced import ModelSamplingContinuousEDM, ModelSamplingDiscrete
 from golden_host import GoldenCLIP, small_unet
 from peer_pack import apply_peer
 from sampling import (
@@ -102,6 +102,23 @@ def test_lcm_works_in_four_steps(unet, cfg):
     assert torch.isfinite(shown).all()
     assert torch.equal(shown, sample(apply(lcm(unet)), **options))
     assert relative(shown, sample(lcm(apply(unet, weight=0.0)), **options)) > 1e-2
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        lambda model: ModelSamplingDiscrete().patch(model, "lcm", False)[0],
+        lambda model: ModelSamplingContinuousEDM().patch(model, "v_prediction", 120.0, 0.002)[0],
+    ],
+    ids=["lcm", "edm"],
+)
+def test_a_range_means_the_same_before_and_after_a_node_that_changes_the_sampling(unet, patch):
+    """At each step of the changed sampling, as its own percents say."""
+    sampling = patch(unet).get_model_object("model_sampling")
+    options = {"sigmas": comfy.samplers.calculate_sigmas(sampling, "sgm_uniform", 4)}
+    for percent in (0.25, 0.5, 0.6):
+        after, before = patch(apply(unet, end_percent=percent)), apply(patch(unet), end_percent=percent)
+        assert torch.equal(sample(after, **options), sample(before, **options))
 
 
 def test_a_turbo_model_works_in_one_step_without_a_negative(sdxl):

@@ -224,7 +224,7 @@ def test_the_compile_node_notices_every_change_with_other_patches_around():
     assert len(graphs) == 3
     # Of the same structure as before.
     check(model)
-    check(person(2, sigma_end=3.0, always=False))
+    check(person(2, percents=(0.0, 0.2)))
     assert len(graphs) == 3
 
 

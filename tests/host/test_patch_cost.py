@@ -3,8 +3,10 @@
 import gc
 import weakref
 from collections import Counter
+from types import SimpleNamespace
 
 import comfy.ldm.modules.diffusionmodules.openaimodel as openaimodel
+import comfy.model_sampling
 import comfy.ops
 import comfy.patcher_extension
 import pytest
@@ -170,7 +172,9 @@ def bytes_of_a_run(patches, latents: int, dtype=torch.float16) -> int:
     """What the prepared tensors of a run with guidance hold, 1024 x 1024 pixels each."""
 
     class Executor:
-        class_obj = type("Model", (), {"get_dtype_inference": lambda self: dtype})()
+        class_obj = SimpleNamespace(
+            get_dtype_inference=lambda: dtype, model_sampling=comfy.model_sampling.ModelSamplingDiscrete()
+        )
 
         def __call__(self, *args, **kwargs):
             pass
@@ -200,9 +204,6 @@ def _tensors(thing) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("people, latents", [(1, 1), (1, 8), (8, 1)])
 def test_the_id_tensors_of_a_run_stay_small_on_sdxl_at_full_size(people, latents):
-    patches = [full_size_patch(sigma_start=2.0, always=False)] * 1
-    patches += [
-        full_size_patch(sigma_start=2.0, always=False, mask=torch.ones(1, 512, 512))
-        for _ in range(people - 1)
-    ]
+    patches = [full_size_patch(percents=(0.2, 1.0))]
+    patches += [full_size_patch(percents=(0.2, 1.0), mask=torch.ones(1, 512, 512)) for _ in range(people - 1)]
     assert bytes_of_a_run(patches, latents) < 64 * MEGABYTE
