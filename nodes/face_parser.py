@@ -1,6 +1,5 @@
 """Load Face Parser, Parse Face, Face Parts from Label Map."""
 
-import os
 from collections.abc import Collection, Iterable, Iterator
 
 import comfy.model_management
@@ -57,8 +56,7 @@ class FaceParserLoader(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model_name: str):
-        status = os.stat(folders.find_weights(model_name, *folders.FACE_PARSING))
-        return f"{status.st_mtime_ns} {status.st_size}"
+        return folders.file_stamp(model_name, *folders.FACE_PARSING)
 
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
