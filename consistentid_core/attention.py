@@ -37,11 +37,13 @@ def add_id_attention(
 
     text: (B, N, width), the layer's attention to the text, before its output matrix.
     q: (B, N, width), with LoRA.
-    k_id, v_id: (B, num_tokens, width) from :class:`~.id_key_values.IDKeyValueProjection`; the strength of
-    the identity, 1 in the original, is a factor of ``v_id``.
+    k_id, v_id: (people, num_tokens, width) from :class:`~.id_key_values.IDKeyValueProjection`, where ``people``
+    divides B: as many pictures in a row share each. The strength of the identity, 1 in the original, is a
+    factor of ``v_id``.
     shape_reading: (text, reading) -> reading, for masks and limits the original does not have.
     """
-    reading = attention(q, k_id, v_id, heads)
+    # Pictures of one person are read as one long picture: its keys and values are there once, not per picture.
+    reading = attention(q.reshape(len(k_id), -1, q.shape[-1]), k_id, v_id, heads).reshape(q.shape)
     return text + (reading if shape_reading is None else shape_reading(text, reading))
 
 

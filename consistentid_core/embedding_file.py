@@ -1,13 +1,14 @@
 """A person in a file: ID embedding, and CLIP features of photos and facial parts.
 
-A safetensors file, readable by that library alone. With the features it replaces the photo and
-the face recogniser at generation time; the vectors and features fit SD1.5 and SDXL alike.
+A safetensors file, readable by that library alone. With the features it replaces the photo, the
+face recogniser and CLIP vision at generation time; the vectors and features fit SD1.5 and SDXL alike.
 
 Metadata: ``format``, ``version``, ``kind``; of the embedding ``recogniser``, ``channel_order``,
 ``combine``, ``photos``, ``source``; with features also ``clip_vision`` (hidden size, layers, patch
 size) and ``face_parts``, JSON with the parts of each photo and how they are to be used.
 Tensors: ``id_embeds`` (k, 512) float32; ``photo.<i>`` and ``photo.<i>.<region>`` (257, 1280)
-float16, which moves the ID tokens by less than 1e-4 of their length (float32 if a value is too large).
+float16, which moves the ID tokens by less than 1e-4 of their length (float32 if a value is too large);
+``zero_image`` likewise, which the first files did not have: with those, CLIP vision is still needed.
 """
 
 import json
@@ -26,7 +27,7 @@ from torch import Tensor
 from .caption import region_of_part
 from .errors import CheckpointError
 from .face_models import RECOGNISER
-from .face_parts import FaceParts, StoredPart, StoredPhoto
+from .face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
 from .pairing import PAIRINGS
 from .weights_file import read_weights
@@ -43,6 +44,7 @@ CLIP_VISION = "1280 32 14"
 FEATURES_SHAPE = (257, 1280)
 
 _ID_EMBEDS = "id_embeds"
+_ZERO_IMAGE = "zero_image"
 
 _SAVE_AGAIN = "Make the file again with Save ID Embedding."
 
@@ -58,9 +60,15 @@ class Person:
 def to_bytes(person: Person) -> bytes:
     """The contents of a file.
 
-    Raises ValueError if a photo of ``face_parts`` is not a stored one, TypeError for none of our types.
+    Raises ValueError for several people, or if a photo of ``face_parts`` is not a stored one, TypeError for none
+    of our types.
     """
     embedding = person.embedding
+    if embedding.people > 1:
+        raise ValueError(
+            f"This ID embedding is of {embedding.people} people, one per latent, but a file holds one. Save each "
+            "on its own; Load ID Embedding can give a folder of them as a batch."
+        )
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -184,6 +192,8 @@ def _features(face_parts: FaceParts) -> dict[str, Tensor]:
         features[f"photo.{i}"] = photo.features
         for part in photo.parts:
             features[f"photo.{i}.{part.region}"] = part.features
+    if face_parts.zero_image is not None:
+        features[_ZERO_IMAGE] = face_parts.zero_image.features
     return features
 
 
@@ -201,10 +211,12 @@ def _stored(face_parts: FaceParts) -> list[StoredPhoto]:
 
 def _face_parts(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> FaceParts:
     described = json.loads(metadata["face_parts"])
+    zero_image = ZeroImage(_checked(tensors, _ZERO_IMAGE)) if _ZERO_IMAGE in tensors else None
     photos = tuple(
         StoredPhoto(
             _checked(tensors, f"photo.{i}"),
             tuple(_part(tensors, f"photo.{i}.{part['region']}", part) for part in parts),
+            zero_image,
         )
         for i, parts in enumerate(described["photos"])
     )

@@ -1,11 +1,11 @@
 """The facial parts of photos: what the face parser found and the user chose.
 
-One :class:`FaceParts` describes one person. Crops are made when asked for, because
+One :class:`FaceParts` describes one person, or one for each picture of a batch. Crops are made when asked for, because
 a crop is as large as its photo. Of a photo that was saved and loaded again only the CLIP
 features are left (:class:`StoredPhoto`), which is all that generation needs.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -73,14 +73,26 @@ class StoredPart:
 
 
 @dataclass(frozen=True, eq=False)
+class ZeroImage:
+    """What CLIP vision makes of no picture. Compared by identity: what is derived from it may be kept with it.
+
+    features: (257, 1280) float32 on the CPU, a constant of the CLIP vision model (SPEC 4).
+    """
+
+    features: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class StoredPhoto:
     """A photo of which only the CLIP features are left.
 
     features: of the whole photo, (257, 1280) float32 on the CPU.  parts: as of a :class:`FacePhoto`.
+    zero_image: of the model that made them; None in files that lack it.
     """
 
     features: Tensor
     parts: tuple[StoredPart, ...]
+    zero_image: ZeroImage | None = None
 
 
 AnyPart = FacePart | StoredPart
@@ -91,16 +103,19 @@ AnyPhoto = FacePhoto | StoredPhoto
 class FaceParts:
     """One or more photos of one person. Compared by identity: what is derived from it may be kept with it.
 
-    photos: if several show a region, their CLIP features of it are averaged.
+    photos: if several show a region, their CLIP features of it are averaged; see ``members`` for the exception.
     strengths: by region, how far the row of its word is moved from plain (0) to fused (1) and beyond; 1 if absent.
     pairing: which part goes to which word.
     id_weights: how much each photo counts in the CLIP features of the ID tokens, 0 and above; None: all alike.
+    members: people of their own instead of one, the first for the first picture of a batch, and so on; their
+    photos together are ``photos``. Made by :func:`one_each`.
     """
 
     photos: tuple[AnyPhoto, ...]
     strengths: Mapping[str, float] = field(default_factory=dict)
     pairing: Pairing = AS_MODE
     id_weights: tuple[float, ...] | None = None
+    members: tuple["FaceParts", ...] = ()
 
     def __post_init__(self) -> None:
         weights = self.id_weights
@@ -111,9 +126,20 @@ class FaceParts:
             )
 
     @property
+    def people(self) -> tuple["FaceParts", ...]:
+        """The people, in the order of the pictures they belong to."""
+        return self.members or (self,)
+
+    @property
     def is_stored(self) -> bool:
         """True if no picture is left of any photo."""
         return all(isinstance(photo, StoredPhoto) for photo in self.photos)
+
+    @property
+    def zero_image(self) -> ZeroImage | None:
+        """The zero image of the first stored photo that brings one along: they are all alike."""
+        stored = (photo for photo in self.photos if isinstance(photo, StoredPhoto))
+        return next((photo.zero_image for photo in stored if photo.zero_image is not None), None)
 
     def strength(self, region: str) -> float:
         """How strongly the part of a region is fused into its word."""
@@ -136,6 +162,14 @@ class FaceParts:
         """The regions that any photo shows, in crop order."""
         shown = {part.region for _, part in self.parts()}
         return tuple(name for name in REGION_NAMES if name in shown)
+
+
+def one_each(people: Sequence[FaceParts]) -> FaceParts:
+    """One person for each picture of a batch; a single one is one person as usual."""
+    members = tuple(member for one in people for member in one.people)
+    if len(members) == 1:
+        return members[0]
+    return FaceParts(tuple(photo for one in members for photo in one.photos), members=members)
 
 
 def find_parts(label_map: np.ndarray, *, pair: PairMode = "original") -> tuple[FacePart, ...]:

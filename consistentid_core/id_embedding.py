@@ -30,9 +30,13 @@ MEAN = "mean"
 CONCAT = "concat"
 #: How the vectors of several photos become one identity: their mean brought back to unit length; their
 #: mean, which is shorter the less they agree; or all of them, each with ID tokens of its own.
-COMBINE_METHODS = (NORM_MEAN, MEAN, CONCAT)
+IDENTITY_METHODS = (NORM_MEAN, MEAN, CONCAT)
 
-#: More vectors would make more ID tokens than a prompt has words.
+ONE_EACH = "one per latent"
+#: The same, or no one identity: the first vector for the first picture of a batch, and so on.
+COMBINE_METHODS = (*IDENTITY_METHODS, ONE_EACH)
+
+#: More vectors of one person would make more ID tokens than a prompt has words.
 MAX_VECTORS = 16
 
 
@@ -59,9 +63,9 @@ LARGE_TO_SMALL = next(iter(FACE_ORDERS))
 
 @dataclass(frozen=True)
 class IDEmbedding:
-    """What a face recogniser says about one person.
+    """What a face recogniser says about one person, or about one person for each picture of a batch.
 
-    vector: (k, 512) float32 on the CPU; k is 1 unless vectors were concatenated. Of unit length, shorter
+    vector: (k, 512) float32 on the CPU; k is 1 unless the vectors were kept apart. Of unit length, shorter
     if it is a plain mean; zeros stand for nobody.
     channel_order: one of :data:`CHANNEL_ORDERS`.
     photos: how many photos with a face it is from.
@@ -83,11 +87,17 @@ class IDEmbedding:
             raise ValueError(
                 f"An ID embedding is a (vectors, {EMBEDDING_WIDTH}) float32 tensor, not {found}."
             )
-        if not 1 <= len(vector) <= MAX_VECTORS:
+        per_person = len(vector) / self.people if len(vector) else 0
+        if not 1 <= per_person <= MAX_VECTORS:
             raise ValueError(
                 f"{len(vector)} vectors cannot be one ID embedding: there may be 1 to {MAX_VECTORS}. "
                 "Use fewer photos, or a mean of them."
             )
+
+    @property
+    def people(self) -> int:
+        """How many pictures of a batch have a person of their own; 1 if all show the same."""
+        return len(self.vector) if self.combine == ONE_EACH else 1
 
     @property
     def is_zero(self) -> bool:
@@ -165,7 +175,7 @@ def combine_embeddings(
     """One ID embedding from several.
 
     weights: one per embedding, at least 0; by default all count alike, however many photos each is from.
-    ``concat`` keeps whole vectors, so there a weight of 0 only leaves an embedding out.
+    ``concat`` and ``one per latent`` keep whole vectors, so there a weight of 0 only leaves an embedding out.
     combine: one of :data:`COMBINE_METHODS`.
     Raises ValueError if they do not belong together, or nothing has a weight.
     """
@@ -213,11 +223,11 @@ def _hash(parts: Iterable[bytes]) -> str:
 
 
 def _combined(vectors: np.ndarray, weights: np.ndarray, combine: str) -> torch.Tensor:
-    """(1, 512), or all of them for ``concat``.
+    """(1, 512), or all of them where they are kept apart.
 
     vectors: (n, 512), of unit length, or zeros for a photo without a face.  weights: (n,).
     """
-    if combine == CONCAT:
+    if combine in (CONCAT, ONE_EACH):
         return torch.from_numpy(vectors.astype(np.float32))
     total = (vectors.astype(np.float64) * weights[:, None]).sum(axis=0)
     if combine == NORM_MEAN and vectors.any():

@@ -52,7 +52,7 @@ class IDKeyValueProjection(nn.ModuleDict):
         return lambda **kwargs: IDKeyValueProjection(widths, cross_attention_dim, **kwargs)
 
     def forward(self, id_tokens: Tensor) -> dict[int, tuple[Tensor, Tensor]]:
-        """id_tokens: (1, tokens, cross_attention_dim). Returns (1, tokens, width) keys and values by adapter index."""
+        """id_tokens: (people, tokens, D). Returns (people, tokens, width) keys and values by adapter index."""
         return {
             int(index): (layer["to_k_ip"](id_tokens), layer["to_v_ip"](id_tokens))  # type: ignore[index]
             for index, layer in self.items()

@@ -34,10 +34,11 @@ def mix_parts(
     pairing: "as the mode says" leaves the base's.
     id_weight, id_weights: how much the photos of ``base``, and those of ``sources`` by region, count in
     the CLIP features of the ID tokens; several photos of one input share its weight.
-    Raises NoFaceError for a source that does not show its region, ValueError for a strength or weight
-    out of range.
+    Raises NoFaceError for a source that does not show its region, ValueError for a strength or weight out of
+    range, or if several people are given.
     """
     strengths, id_weights = dict(strengths or {}), dict(id_weights or {})
+    require_one_person(base, *sources.values())
     _check_strengths(strengths)
     _check_weights(id_weight, id_weights, sources)
     for region, source in sources.items():
@@ -93,7 +94,11 @@ def best_parts(people: Sequence[FaceParts], keep: int = 1) -> FaceParts:
 
 
 def pool(people: Sequence[FaceParts]) -> FaceParts:
-    """All photos of several inputs as one person; strengths and pairing are those of the first."""
+    """All photos of several inputs as one person; strengths and pairing are those of the first.
+
+    Raises ValueError if an input is of several people.
+    """
+    require_one_person(*people)
     first = people[0]
     if len(people) == 1:
         return first
@@ -102,6 +107,16 @@ def pool(people: Sequence[FaceParts]) -> FaceParts:
     if any(one.id_weights is not None for one in people):
         weights = tuple(share for one in people for share in _shares(one, float(len(one.photos))))
     return FaceParts(photos, first.strengths, first.pairing, weights)
+
+
+def require_one_person(*faces: FaceParts) -> None:
+    """Raises ValueError if several people, one per latent, are given where one face is needed."""
+    for face_parts in faces:
+        if len(face_parts.people) > 1:
+            raise ValueError(
+                f"These face parts are of {len(face_parts.people)} people, one per latent, but here they must be of "
+                "one person. Choose 'one person' for the batch where they come from, or take single photos out of it."
+            )
 
 
 def _shares(face_parts: FaceParts, weight: float) -> list[float]:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from consistentid_core.embedding_file import Person, read_person, to_bytes, write_numbered
 from consistentid_core.errors import CheckpointError, MissingModelError
-from consistentid_core.face_parts import FaceParts, FacePhoto, StoredPart, StoredPhoto
+from consistentid_core.face_parts import FaceParts, FacePhoto, StoredPart, StoredPhoto, ZeroImage
 from consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
 from consistentid_core.pairing import BY_NAME
 
@@ -29,12 +29,13 @@ def vectors(count=1):
     return rows / rows.norm(dim=1, keepdim=True)
 
 
-def face(photos=2):
+def face(photos=2, zero_image=None):
     return FaceParts(
         tuple(
             StoredPhoto(
                 features(10 * i),
                 tuple(StoredPart(*names, features(10 * i + k), 1.5 * k) for k, names in enumerate(PARTS, 1)),
+                zero_image,
             )
             for i in range(photos)
         ),
@@ -44,7 +45,10 @@ def face(photos=2):
     )
 
 
-PERSON = Person(IDEmbedding(vectors(2), RGB, photos=2, combine=CONCAT, source="0f" * 16), face())
+PERSON = Person(
+    IDEmbedding(vectors(2), RGB, photos=2, combine=CONCAT, source="0f" * 16),
+    face(zero_image=ZeroImage(features(99))),
+)
 
 
 @pytest.fixture
@@ -93,6 +97,20 @@ def test_features_come_back_to_half_precision(path):
         for one, other in zip((photo, *photo.parts), (original, *original.parts), strict=True):
             assert one.features.dtype == torch.float32
             assert torch.equal(one.features, other.features.half().float())
+
+
+def test_the_zero_image_comes_back_once_for_all_photos(path):
+    loaded = read_person(path).face_parts
+    (zero_image,) = {photo.zero_image for photo in loaded.photos}
+    assert zero_image is loaded.zero_image
+    assert torch.equal(zero_image.features, features(99).half().float())
+    assert load_file(path)["zero_image"].dtype == torch.float16
+
+
+def test_a_file_without_the_zero_image_is_read_and_written_as_it_is(forge, tmp_path):
+    loaded = read_person(forge({"zero_image": None}))
+    assert loaded.face_parts.zero_image is None
+    assert "zero_image" not in load_file(write_numbered(to_bytes(loaded), tmp_path, "anna"))
 
 
 def test_features_too_large_for_half_precision_keep_full_precision(tmp_path):
@@ -247,6 +265,8 @@ def test_what_the_file_was_made_with_is_checked(forge, change, text):
         ({"photo.0": None}, {}),
         ({"photo.0.eyes": torch.zeros(50, 1280)}, {}),
         ({"photo.1": torch.full((257, 1280), float("inf"))}, {}),
+        ({"zero_image": torch.zeros(1, 257, 1280)}, {}),
+        ({"zero_image": torch.full((257, 1280), float("nan"))}, {}),
         ({}, {"photos": "many"}),
         ({}, {"face_parts": "{"}),
         ({}, {"face_parts": "[]"}),
