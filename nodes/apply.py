@@ -4,17 +4,15 @@ import comfy.patcher_extension
 import torch
 from comfy_api.latest import io
 
-from ..consistentid_core.clip_pixels import clip_pixel_values
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
 from ..consistentid_core.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
-from .clip_features import encode_pixels
-from .facial_features import merge_photos, person_features
+from .clip_features import zero_image
 from .inputs import percent, strength
 from .model_patch import MAX_PEOPLE, IDAttentionPatch
 from .models import ConsistentIDModel
-from .pictures import to_pictures
+from .person import keys_values_of
 from .roles import KEY
 from .spatial_mask import check_mask
 from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
@@ -43,7 +41,11 @@ class ApplyConsistentID(io.ComfyNode):
                 ),
                 ConsistentIDType.Input("consistentid", tooltip="The adapter, from Load ConsistentID Model."),
                 IDEmbedType.Input("id_embed", tooltip="Whose face, from ID Embedding."),
-                io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="CLIP ViT-H/14, from Load CLIP Vision. Not needed for a person from Load ID Embedding.",
+                ),
                 io.Image.Input(
                     "image",
                     optional=True,
@@ -85,7 +87,7 @@ class ApplyConsistentID(io.ComfyNode):
                 LeakControlType.Input(
                     "leak_control",
                     optional=True,
-                    tooltip="From Leak Control: weight curves, a limit, a mask of the picture's own. Unconnected: "
+                    tooltip="From Leak Control: weight curves, rescaling, a mask of the picture's own. Unconnected: "
                     "as the original.",
                 ),
             ],
@@ -98,11 +100,11 @@ class ApplyConsistentID(io.ComfyNode):
         model,
         consistentid: ConsistentIDModel,
         id_embed: IDEmbedding,
-        clip_vision,
         weight: float,
         lora_weight: float,
         start_percent: float,
         end_percent: float,
+        clip_vision=None,
         image: torch.Tensor | None = None,
         face_parts: FaceParts | None = None,
         mask: torch.Tensor | None = None,
@@ -110,14 +112,14 @@ class ApplyConsistentID(io.ComfyNode):
     ) -> io.NodeOutput:
         layers = fitting_layers(model, consistentid)
         others = people_in(model)
-        features = features_of_person(clip_vision, image, face_parts, len(id_embed.vector))
+        identity = keys_values_of(consistentid, clip_vision, id_embed, image, face_parts)
         patched = model.clone()
         merge_lora(patched, consistentid, layers, lora_weight)
         IDAttentionPatch(
             family=consistentid.family,
             blocks={layer.index: layer.block for layer in layers if layer.is_cross},
-            identity=consistentid.keys_values(id_embed.vector, features),
-            no_identity=consistentid.no_identity_keys_values(clip_vision),
+            identity=identity,
+            no_identity=consistentid.no_identity_keys_values(zero_image(clip_vision, face_parts)),
             weight=weight,
             percents=None if start_percent <= 0 and end_percent >= 1 else (start_percent, end_percent),
             mask=None if mask is None else check_mask(mask),
@@ -136,22 +138,6 @@ def people_in(model) -> int:
             "or give each person a conditioning of its own with Set Identity."
         )
     return people
-
-
-def features_of_person(
-    clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None, vectors: int = 1
-) -> torch.Tensor:
-    """CLIP features of the photo that shows the person, averaged over several: (1, 257, 1280).
-
-    vectors: of the ID embedding; as many photos as vectors stay apart, (vectors, 257, 1280).
-    """
-    if image is not None:
-        return merge_photos(encode_pixels(clip_vision, clip_pixel_values(to_pictures(image))), vectors)
-    if face_parts is not None:
-        return person_features(clip_vision, face_parts, vectors)
-    raise ValueError(
-        "There is no photo of the person: connect image (the photo itself) or face_parts (from Parse Face)."
-    )
 
 
 NODES = [ApplyConsistentID]

@@ -14,6 +14,7 @@ import torch
 
 from ..consistentid_core.clip_pixels import CLIP_SIZE
 from ..consistentid_core.errors import ModelMismatchError
+from ..consistentid_core.face_parts import FaceParts, ZeroImage
 
 #: What makes a vision tower the right one: OpenCLIP ViT-H/14 trained on LAION-2B.
 VIT_H = {"hidden_size": 1280, "num_hidden_layers": 32, "patch_size": 14}
@@ -21,28 +22,32 @@ VIT_H = {"hidden_size": 1280, "num_hidden_layers": 32, "patch_size": 14}
 #: Pictures whose features are kept per encoder: 1.3 MB each, enough for eight photos with five parts.
 KEPT_PICTURES = 48
 
+#: So many go through a network at once; more would take gigabytes of the graphics card for a batch of photos.
+PICTURES_PER_PASS = 48
+
 _features: WeakKeyDictionary[torch.nn.Module, OrderedDict[bytes, torch.Tensor]] = WeakKeyDictionary()
+_zero_images: WeakKeyDictionary[torch.nn.Module, ZeroImage] = WeakKeyDictionary()
 
 
 def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
-    """Penultimate hidden states of pictures, all that are not known yet in one pass.
+    """Penultimate hidden states of pictures; those not known yet go through together, as many as fit a pass.
 
-    pixel_values: (n, 3, 224, 224) float32 from :func:`~..consistentid_core.clip_pixels.clip_pixel_values`.
+    pixel_values: (n, 3, 224, 224) float32, n > 0, from :func:`~..consistentid_core.clip_pixels.clip_pixel_values`.
     Returns (n, 257, 1280) float32 on the CPU.
     Raises ModelMismatchError if the encoder is not ViT-H/14.
     """
     check_is_vit_h(clip_vision)
-    if not len(pixel_values):
-        return torch.empty(0, 257, VIT_H["hidden_size"])
     known = _features.setdefault(clip_vision.model, OrderedDict())
     keys = [blake2b(pixels.numpy().tobytes(), digest_size=16).digest() for pixels in pixel_values]
     unknown = {key: i for i, key in enumerate(keys) if key not in known}
     if unknown:
         comfy.model_management.load_model_gpu(clip_vision.patcher)
-        batch = pixel_values[list(unknown.values())].to(clip_vision.load_device)
-        states = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1]
-        for key, features in zip(unknown, states.float().cpu(), strict=True):
-            known[key] = features.clone()
+        new_keys = iter(unknown)
+        for batch in pixel_values[list(unknown.values())].split(PICTURES_PER_PASS):
+            batch = batch.to(clip_vision.load_device)
+            states = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1]
+            for features in states.float().cpu():
+                known[next(new_keys)] = features.clone()
     for key in keys:
         known.move_to_end(key)
     result = torch.stack([known[key] for key in keys])
@@ -51,13 +56,46 @@ def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
     return result
 
 
-def zero_image_features(clip_vision) -> torch.Tensor:
-    """Features of the "zero image": zero pixel *values*, a mid-grey, not a black picture.
+def zero_image(clip_vision, face_parts: FaceParts | None = None) -> ZeroImage:
+    """The "zero image": zero pixel *values*, a mid-grey, not a black picture.
 
-    A constant of the encoder. It stands for "no picture" in the unconditional branch
-    and for padding (SPEC 2.5, 4). Returns (1, 257, 1280) float32 on the CPU.
+    A constant of the encoder, and one object for each. It stands for "no picture" in the unconditional
+    branch and for padding (SPEC 2.5, 4).
+    clip_vision: None if the stored photos of ``face_parts`` bring it along.
+    Raises ValueError if they do not, ModelMismatchError if the encoder is not ViT-H/14.
     """
-    return encode_pixels(clip_vision, torch.zeros(1, 3, CLIP_SIZE, CLIP_SIZE))
+    if clip_vision is None:
+        return _stored_zero_image(face_parts)
+    if clip_vision.model not in _zero_images:
+        (features,) = encode_pixels(clip_vision, torch.zeros(1, 3, CLIP_SIZE, CLIP_SIZE))
+        _zero_images[clip_vision.model] = ZeroImage(features)
+    return _zero_images[clip_vision.model]
+
+
+def check_is_connected(
+    clip_vision, image: torch.Tensor | None = None, face_parts: FaceParts | None = None
+) -> None:
+    """Raise ValueError if a picture has to go through CLIP vision and there is none.
+
+    image: a photo, used in place of those of ``face_parts``.
+    """
+    has_pictures = image is not None or (face_parts is not None and not face_parts.is_stored)
+    if clip_vision is None and has_pictures:
+        place = "face_parts" if image is None else "image"
+        raise ValueError(
+            f"clip_vision is not connected, but {place} brings a photo that CLIP has to see. Connect Load CLIP Vision "
+            "with ViT-H/14, or use nothing but people from Load ID Embedding, who need none."
+        )
+
+
+def _stored_zero_image(face_parts: FaceParts | None) -> ZeroImage:
+    if face_parts is None or face_parts.zero_image is None:
+        raise ValueError(
+            "clip_vision is not connected, and the file of this person lacks the features of the zero image: an older "
+            "version of the pack saved it. Connect Load CLIP Vision with ViT-H/14; to do without it from now on, "
+            "connect it and Load ID Embedding to Save ID Embedding once."
+        )
+    return face_parts.zero_image
 
 
 def check_is_vit_h(clip_vision) -> None:

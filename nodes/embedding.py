@@ -36,7 +36,8 @@ def combine_input(what: str) -> io.Input:
         optional=True,
         tooltip=f"How several {what} become one identity. norm mean: the mean of their vectors, brought back to full "
         "strength. mean: weaker, the less they agree. concat: all of them, each with its own ID tokens; if "
-        "Apply ConsistentID gets as many photos, each vector goes with its photo, otherwise with their mean.",
+        "Apply ConsistentID gets as many photos, each vector goes with its photo, otherwise with their mean. one per "
+        "latent: people of their own, the first for the first picture of a batch, and so on.",
     )
 
 

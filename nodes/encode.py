@@ -4,6 +4,7 @@ from comfy_api.latest import io
 
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.prompt import DEFAULT_CAPTIONS, MODES
+from .conditioning import Conditioning
 from .facial_prompt import encode_facial_prompt
 from .inputs import percent
 from .models import ConsistentIDModel
@@ -65,10 +66,20 @@ class EncodeFacialPrompt(io.ComfyNode):
                 io.Clip.Input(
                     "clip", tooltip="The text encoder of the checkpoint. Clip skip and LoRAs on it work."
                 ),
-                io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="CLIP ViT-H/14, from Load CLIP Vision. Not needed for a person from Load ID Embedding.",
+                ),
                 ConsistentIDType.Input("consistentid", tooltip="The adapter, from Load ConsistentID Model."),
                 FacePartsType.Input("face_parts", tooltip="The parts of the face, from Parse Face."),
                 *PROMPT_INPUTS,
+                io.Conditioning.Input(
+                    "size_from",
+                    optional=True,
+                    tooltip="SDXL only: a conditioning whose picture sizes are taken over, from CLIPTextEncodeSDXL. "
+                    "Unconnected: the size of the picture.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output("positive", tooltip="For the sampler's positive input."),
@@ -83,7 +94,6 @@ class EncodeFacialPrompt(io.ComfyNode):
     def execute(
         cls,
         clip,
-        clip_vision,
         consistentid: ConsistentIDModel,
         face_parts: FaceParts,
         prompt: str,
@@ -91,10 +101,13 @@ class EncodeFacialPrompt(io.ComfyNode):
         caption: str,
         mode: str,
         merge_percent: float,
+        clip_vision=None,
+        size_from: Conditioning | None = None,
     ) -> io.NodeOutput:
         encoded = encode_facial_prompt(
             clip, clip_vision, consistentid, face_parts,
             prompt=prompt, negative_prompt=negative_prompt, caption=caption, mode=mode, merge_percent=merge_percent,
+            size_from=size_from,
         )  # fmt: skip
         return io.NodeOutput(encoded.positive, encoded.negative, ui=describe(encoded, face_parts))
 

@@ -17,9 +17,11 @@ from ..consistentid_core.face_parts import (
     FacePhoto,
     choose_parts,
     find_parts,
+    one_each,
     parts_from_masks,
     replace_parts,
 )
+from ..consistentid_core.id_embedding import ONE_EACH
 from ..consistentid_core.overlay import draw_overlay
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from . import folders
@@ -30,6 +32,7 @@ from .previews import parts_ui
 from .types import CATEGORY, FaceParserType, FacePartsType
 
 ERROR, NO_PARTS = "error", "no parts (original)"
+ONE_PERSON = "one person"
 
 
 class FaceParserLoader(io.ComfyNode):
@@ -76,7 +79,10 @@ class FaceParser(io.ComfyNode):
             has_intermediate_output=True,
             inputs=[
                 FaceParserType.Input("face_parser", tooltip="From Load Face Parser."),
-                io.Image.Input("image", tooltip="Photos of one person, with one face each."),
+                io.Image.Input(
+                    "image",
+                    tooltip="Photos of one person, with one face each; of several people with batch on one per latent.",
+                ),
                 *_choices(),
                 io.Combo.Input(
                     "parse_size",
@@ -87,6 +93,7 @@ class FaceParser(io.ComfyNode):
                     "512 for SD1.5 and 1280 for SDXL. 1280 takes six times as long.",
                 ),
                 _no_face(),
+                _batch(),
             ],
             outputs=_outputs(),
         )
@@ -104,6 +111,7 @@ class FaceParser(io.ComfyNode):
         pair: str = "original",
         parse_size: str = "512",
         no_face: str = ERROR,
+        batch: str = ONE_PERSON,
     ) -> io.NodeOutput:
         enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
         pictures = _large_enough(to_pictures(image))
@@ -112,7 +120,7 @@ class FaceParser(io.ComfyNode):
             FacePhoto(picture, find_parts(label_map, pair=pair), label_map)
             for picture, label_map in zip(pictures, label_maps, strict=True)
         ]
-        return _result(photos, enabled, no_face)
+        return _result(photos, enabled, no_face, batch)
 
 
 class FacePartsFromMap(io.ComfyNode):
@@ -127,7 +135,9 @@ class FacePartsFromMap(io.ComfyNode):
             search_aliases=["face segmentation", "face masks", "label map", "face parts"],
             has_intermediate_output=True,
             inputs=[
-                io.Image.Input("image", tooltip="Photos of one person."),
+                io.Image.Input(
+                    "image", tooltip="Photos of one person; of several with batch on one per latent."
+                ),
                 *_choices(),
                 io.MultiType.Input(
                     "label_map",
@@ -147,6 +157,7 @@ class FacePartsFromMap(io.ComfyNode):
                     for region in REGIONS
                 ),
                 _no_face(),
+                _batch(),
             ],
             outputs=_outputs(),
         )
@@ -163,6 +174,7 @@ class FacePartsFromMap(io.ComfyNode):
         pair: str = "original",
         label_map: torch.Tensor | None = None,
         no_face: str = ERROR,
+        batch: str = ONE_PERSON,
         **masks: torch.Tensor | None,
     ) -> io.NodeOutput:
         enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
@@ -186,7 +198,7 @@ class FacePartsFromMap(io.ComfyNode):
             kept = [part for part in mapped if part.region not in own_masks]
             own = parts_from_masks({name: several[index] for name, several in own_masks.items()})
             photos.append(FacePhoto(pictures[index], replace_parts(kept, own), labels))
-        return _result(photos, enabled, no_face)
+        return _result(photos, enabled, no_face, batch)
 
 
 def _choices() -> list[io.Input]:
@@ -218,6 +230,16 @@ def _no_face() -> io.Input:
         optional=True,
         tooltip="What to do with a photo in which no part is found: stop with an error, or go on without parts, so "
         "that no word of the prompt carries one, as the original does.",
+    )
+
+
+def _batch() -> io.Input:
+    return io.Combo.Input(
+        "batch",
+        options=[ONE_PERSON, ONE_EACH],
+        optional=True,
+        tooltip="What several photos are. one person: all show the same, and their features are averaged. one per "
+        "latent: the first photo is for the first picture of a batch, and so on; choose the same in ID Embedding.",
     )
 
 
@@ -258,7 +280,7 @@ def _with_progress(label_maps: Iterable[np.ndarray], total: int) -> Iterator[np.
         comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str) -> io.NodeOutput:
+def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str, batch: str) -> io.NodeOutput:
     """The outputs of both nodes.
 
     photos: with every part that was found.  enabled: names of the regions switched on.
@@ -272,7 +294,9 @@ def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str) -> 
             raise NoFaceError(_nothing_found(photo, number, enabled))
         chosen.append(FacePhoto(photo.image, parts, photo.label_map))
     return io.NodeOutput(
-        FaceParts(tuple(chosen)),
+        one_each([FaceParts((photo,)) for photo in chosen])
+        if batch == ONE_EACH
+        else FaceParts(tuple(chosen)),
         torch.stack([_union(photo) for photo in chosen]),
         to_image([draw_overlay(photo.image, photo.parts) for photo in chosen]),
         ui=parts_ui(photos, enabled),

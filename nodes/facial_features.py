@@ -4,7 +4,7 @@ Both depend on photos and models only and are kept as long as the parts are, so 
 prompt costs one text encoding and the fusion. Stored photos bring their features along.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -19,14 +19,18 @@ from ..consistentid_core.face_parts import (
     FacePhoto,
     StoredPart,
     StoredPhoto,
+    ZeroImage,
 )
+from ..consistentid_core.id_embedding import MEAN, NORM_MEAN
+from ..consistentid_core.mixing import require_one_person
 from ..consistentid_core.part_quality import quality_of
-from .clip_features import encode_pixels, zero_image_features
+from .clip_features import PICTURES_PER_PASS, encode_pixels, zero_image
 from .models import ConsistentIDModel
 
 #: Pictures as CLIP sees them, (1, 3, 224, 224); kept apart, because mixed faces share parts.
 _photo_pixels: WeakKeyDictionary[FacePhoto, torch.Tensor] = WeakKeyDictionary()
 _crop_pixels: WeakKeyDictionary[FacePart, torch.Tensor] = WeakKeyDictionary()
+_features_of: WeakKeyDictionary[FaceParts, WeakKeyDictionary] = WeakKeyDictionary()
 _vectors: WeakKeyDictionary[FaceParts, WeakKeyDictionary] = WeakKeyDictionary()
 _zero_vectors: WeakKeyDictionary[ConsistentIDModel, WeakKeyDictionary] = WeakKeyDictionary()
 
@@ -37,71 +41,103 @@ def crop_pixels(face_parts: FaceParts) -> torch.Tensor:
     return torch.cat(crops) if crops else torch.empty(0, 3, CLIP_SIZE, CLIP_SIZE)
 
 
-def photo_features(clip_vision, face_parts: FaceParts) -> torch.Tensor:
-    """CLIP features of the photos that count for the ID tokens, (n, 257, 1280)."""
-    features = _features(clip_vision, face_parts)
-    return torch.stack([features[photo] for photo in _counting_photos(face_parts)])
+def person_features(
+    clip_vision, face_parts: FaceParts, vectors: int = 1, combine: str = MEAN
+) -> torch.Tensor:
+    """CLIP features for the ID tokens of one person: (1, 257, 1280), or one set per vector or person.
 
-
-def person_features(clip_vision, face_parts: FaceParts, vectors: int = 1) -> torch.Tensor:
-    """CLIP features for the ID tokens of one person: (1, 257, 1280), or one set per vector.
-
-    vectors: of the ID embedding. See :func:`merge_photos`.
+    vectors, combine: of the ID embedding. See :func:`merge_photos`.
     """
-    weights = [weight for weight in face_parts.id_weights or () if weight]
-    return merge_photos(photo_features(clip_vision, face_parts), vectors, weights)
+    features = _features(clip_vision, face_parts)
+    people = [
+        merge_photos(
+            torch.stack([features[photo] for photo in _counting_photos(person)]),
+            vectors if person is face_parts else 1,
+            [weight for weight in person.id_weights or () if weight],
+            combine,
+        )
+        for person in face_parts.people
+    ]
+    return torch.cat(people)
 
 
 def merge_photos(
-    features: torch.Tensor, vectors: int = 1, weights: Sequence[float] | None = None
+    features: torch.Tensor,
+    vectors: int = 1,
+    weights: Sequence[float] | None = None,
+    combine: str = MEAN,
 ) -> torch.Tensor:
     """The features of several photos as one set, or as one set per vector of a concatenated ID embedding.
 
     features: (n, 257, 1280).  weights: (n), how much each counts; None or equal: all alike.
+    combine: how the vectors were combined: with ``norm mean`` the rows of the mean get back the length that those
+    of the photos have on average.
     Photos that count alike and are as many as the vectors stay apart, the k-th for the k-th vector;
     all others are averaged. Returns (1 or vectors, 257, 1280).
     """
-    if weights and len(set(weights)) > 1:
-        shares = torch.tensor(weights, dtype=features.dtype) / sum(weights)
-        return torch.einsum("n,nrc->rc", shares, features).unsqueeze(0)
-    return features if len(features) == vectors else features.mean(0, keepdim=True)
+    alike = len(set(weights or ())) <= 1
+    if alike and len(features) == vectors:
+        return features
+    shares = torch.tensor([1.0] * len(features) if alike else weights, dtype=features.dtype)
+    shares = (shares / shares.sum()).view(-1, 1, 1)
+    mean = (shares * features).sum(0, keepdim=True)
+    if combine == NORM_MEAN:
+        lengths = (shares * features.norm(dim=-1, keepdim=True)).sum(0, keepdim=True)
+        mean = mean * lengths / mean.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(mean.dtype).tiny)
+    return mean
 
 
 def region_vectors(
     consistentid: ConsistentIDModel, clip_vision, face_parts: FaceParts
-) -> dict[str, torch.Tensor]:
-    """One vector (D,) per region that the parts show; of several photos the CLIP features are averaged."""
-    by_model = _vectors.setdefault(face_parts, WeakKeyDictionary()).setdefault(
+) -> list[dict[str, torch.Tensor]]:
+    """For each person one vector (D,) per region that the parts show; of several photos of a person the CLIP
+    features are averaged.
+
+    clip_vision: may be None if only stored photos are left.
+    """
+    by_source = _vectors.setdefault(face_parts, WeakKeyDictionary()).setdefault(
         consistentid, WeakKeyDictionary()
     )
-    if clip_vision.model not in by_model:
+    # What is stored is the same whatever model is connected.
+    source = face_parts if face_parts.is_stored else clip_vision.model
+    if source not in by_source:
         features = _features(clip_vision, face_parts)
-        by_region: dict[str, list[torch.Tensor]] = {}
-        for _, part in face_parts.parts():
-            by_region.setdefault(part.region, []).append(features[part])
-        means = [torch.stack(several).mean(0) for several in by_region.values()]
-        vectors = _encode(consistentid, torch.stack(means)) if means else []
-        by_model[clip_vision.model] = dict(zip(by_region, vectors, strict=True))
-    return by_model[clip_vision.model]
+        means = [_mean_by_region(person, features) for person in face_parts.people]
+        rows = [row for person in means for row in person.values()]
+        vectors = iter(_encode(consistentid, torch.stack(rows)) if rows else ())
+        by_source[source] = [{region: next(vectors) for region in person} for person in means]
+    return by_source[source]
 
 
-def zero_vector(consistentid: ConsistentIDModel, clip_vision) -> torch.Tensor:
-    """The vector (D,) of the zero image: a constant of the two models (SPEC 4)."""
-    by_model = _zero_vectors.setdefault(consistentid, WeakKeyDictionary())
-    if clip_vision.model not in by_model:
-        by_model[clip_vision.model] = _encode(consistentid, zero_image_features(clip_vision))[0]
-    return by_model[clip_vision.model]
+def _mean_by_region(
+    person: FaceParts, features: Mapping[AnyPhoto | AnyPart, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    by_region: dict[str, list[torch.Tensor]] = {}
+    for _, part in person.parts():
+        by_region.setdefault(part.region, []).append(features[part])
+    return {region: torch.stack(several).mean(0) for region, several in by_region.items()}
+
+
+def zero_vector(consistentid: ConsistentIDModel, zero_image: ZeroImage) -> torch.Tensor:
+    """The vector (D,) of the zero image (SPEC 4)."""
+    vectors = _zero_vectors.setdefault(consistentid, WeakKeyDictionary())
+    if zero_image not in vectors:
+        vectors[zero_image] = _encode(consistentid, zero_image.features.unsqueeze(0))[0]
+    return vectors[zero_image]
 
 
 def stored(clip_vision, face_parts: FaceParts) -> FaceParts:
     """The same face with features in place of pictures, to be written into a file.
 
-    clip_vision: may be None if only stored photos are left.
+    clip_vision: may be None if only stored photos are left. With it, a zero image that they lack is added.
     """
-    if face_parts.is_stored:
+    require_one_person(face_parts)
+    if face_parts.is_stored and (clip_vision is None or face_parts.zero_image is not None):
         return face_parts
     # Whatever counts now, the file may be used with other weights later.
-    features = _features(clip_vision, replace(face_parts, id_weights=None))
+    whole = face_parts if face_parts.id_weights is None else replace(face_parts, id_weights=None)
+    features = _features(clip_vision, whole)
+    nothing = zero_image(clip_vision)
     photos = tuple(
         StoredPhoto(
             features[photo],
@@ -109,37 +145,51 @@ def stored(clip_vision, face_parts: FaceParts) -> FaceParts:
                 StoredPart(part.name, part.region, features[part], quality)
                 for part, quality in quality_of(photo)
             ),
+            nothing,
         )
         for photo in face_parts.photos
     )
     return replace(face_parts, photos=photos)
 
 
-def _features(clip_vision, face_parts: FaceParts) -> dict[AnyPhoto | AnyPart, torch.Tensor]:
-    """CLIP features (257, 1280) of every photo that counts for the ID tokens, and of every part."""
-    features: dict[AnyPhoto | AnyPart, torch.Tensor] = {}
-    pixels: dict[FacePhoto | FacePart, torch.Tensor] = {}
-    for photo in _counting_photos(face_parts):
-        if isinstance(photo, StoredPhoto):
-            features[photo] = photo.features
-        else:
-            pixels[photo] = _pixels_of_photo(photo)
-    for photo, part in face_parts.parts():
-        if isinstance(part, StoredPart):
-            features[part] = part.features
-        else:
-            pixels[part] = _pixels_of_crop(photo, part)
-    # Photos and crops always together: whichever node asks first, CLIP runs once for all of them.
-    encoded = encode_pixels(
-        clip_vision, torch.cat([torch.empty(0, 3, CLIP_SIZE, CLIP_SIZE), *pixels.values()])
-    )
-    return features | dict(zip(pixels, encoded, strict=True))
+def _features(clip_vision, face_parts: FaceParts) -> Mapping[AnyPhoto | AnyPart, torch.Tensor]:
+    """CLIP features (257, 1280) of every photo that counts for the ID tokens, and of every part.
+
+    Photos and crops always together: whichever node asks first, CLIP runs once for all of them. They are kept as
+    long as the parts, because a large batch has more pictures than are kept for their own sake.
+    """
+    if face_parts.is_stored:
+        return _stored_features(face_parts)
+    by_model = _features_of.setdefault(face_parts, WeakKeyDictionary())
+    if clip_vision.model not in by_model:
+        pictures: dict[FacePhoto | FacePart, torch.Tensor] = {}
+        for photo in _counting_photos(face_parts):
+            if isinstance(photo, FacePhoto):
+                pictures[photo] = _pixels_of_photo(photo)
+        for photo, part in face_parts.pictured_parts():
+            pictures[part] = _pixels_of_crop(photo, part)
+        features = _stored_features(face_parts)
+        if pictures:
+            encoded = encode_pixels(clip_vision, torch.cat(list(pictures.values())))
+            features |= dict(zip(pictures, encoded, strict=True))
+        by_model[clip_vision.model] = features
+    return by_model[clip_vision.model]
+
+
+def _stored_features(face_parts: FaceParts) -> dict[AnyPhoto | AnyPart, torch.Tensor]:
+    """What stored photos and parts bring along."""
+    photos = [photo for photo in face_parts.photos if isinstance(photo, StoredPhoto)]
+    parts = [part for _, part in face_parts.parts() if isinstance(part, StoredPart)]
+    return {one: one.features for one in (*photos, *parts)}
 
 
 def _counting_photos(face_parts: FaceParts) -> list[AnyPhoto]:
     """The photos whose CLIP features the ID tokens are made from."""
-    weights = face_parts.id_weights or (1.0,) * len(face_parts.photos)
-    return [photo for photo, weight in zip(face_parts.photos, weights, strict=True) if weight]
+    counting: list[AnyPhoto] = []
+    for person in face_parts.people:
+        weights = person.id_weights or (1.0,) * len(person.photos)
+        counting += [photo for photo, weight in zip(person.photos, weights, strict=True) if weight]
+    return counting
 
 
 def _pixels_of_photo(photo: FacePhoto) -> torch.Tensor:
@@ -156,4 +206,6 @@ def _pixels_of_crop(photo: FacePhoto, part: FacePart) -> torch.Tensor:
 
 def _encode(consistentid: ConsistentIDModel, features: torch.Tensor) -> torch.Tensor:
     encoder = consistentid.facial_encoder
-    return encoder.loaded().encode_parts(features.to(encoder.device)).cpu()
+    network = encoder.loaded()
+    passes = features.split(PICTURES_PER_PASS)
+    return torch.cat([network.encode_parts(one.to(encoder.device)).cpu() for one in passes])

@@ -7,6 +7,7 @@ negative carries the "nothing" of the unconditional branch at the same rows thro
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
@@ -25,6 +26,8 @@ from ..consistentid_core.pairing import (
 from ..consistentid_core.prompt import AssembledPrompt, Mode, assemble
 from ..consistentid_core.regions import REGION_NAMES
 from ..consistentid_core.tokens import CONTEXT_LENGTH
+from .clip_features import check_is_connected, zero_image
+from .conditioning import Conditioning, in_one_batch, sizes_of, switch, with_options
 from .facial_features import region_vectors, zero_vector
 from .models import FAMILY_NAMES, ConsistentIDModel
 from .text import (
@@ -37,13 +40,6 @@ from .text import (
     same_tokens,
     token_counter,
 )
-
-#: CONDITIONING: a list of [embeds (1, 77 * chunks, D), options].
-Conditioning = list[list]
-
-#: A step of a linear schedule often falls on the merge point itself, up to rounding; so the ranges meet just before
-#: it. They share their bound: with a gap, a step inside it would have no positive at all.
-EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
@@ -73,45 +69,99 @@ def encode_facial_prompt(
     caption: str,
     mode: Mode,
     merge_percent: float,
+    size_from: Conditioning | None = None,
 ) -> FacialPrompt:
     """Encode a prompt with its description of the face, and the negative that belongs to it.
 
+    clip_vision: None for a person from a file, who needs none.
     merge_percent: 0..1, from where on in sampling the fused text is used.
+    size_from: an SDXL conditioning whose sizes both results take over.
+    Of several people, one per latent, the embeds have a row in the batch each; what is shown is the first one's.
     Raises ModelMismatchError if CLIP and adapter are of different families, PromptError for a prompt
-    that cannot be encoded.
+    that cannot be encoded, ValueError for a ``size_from`` without sizes or if CLIP vision is missing.
     """
     _require_same_family(clip, consistentid)
-    assembled = assemble(
-        prompt, caption, part_names(face_parts),
-        family=consistentid.family, mode=mode, count_tokens=token_counter(clip),
-    )  # fmt: skip
-    plain_tokens = original_plain_tokens if mode == "original" else _host_tokens
-    facial = (original_tokens if mode == "original" else clean_tokens)(clip, assembled.text)
-    regions = _pair(assembled, facial, face_parts.pairing)
-    strengths = [1.0 if region is PADDING else face_parts.strength(region) for region in regions]
+    check_is_connected(clip_vision, face_parts=face_parts)
+    sizes = {} if size_from is None else sizes_of(size_from, consistentid.family)
+    texts = _Texts(clip, mode)
+    nothing = zero_vector(consistentid, zero_image(clip_vision, face_parts))
 
-    vectors = region_vectors(consistentid, clip_vision, face_parts) if regions else {}
-    nothing = zero_vector(consistentid, clip_vision)
-    parts = [nothing if region is PADDING else vectors[region] for region in regions]
+    def encode(number: int, person: FaceParts) -> _Encoded:
+        assembled = assemble(
+            prompt, caption, part_names(person),
+            family=consistentid.family, mode=mode, count_tokens=token_counter(clip),
+        )  # fmt: skip
+        facial, marked = texts.facial(assembled.text), texts.marked(assembled.text)
+        regions = _pair(assembled, facial, person.pairing)
+        strengths = [1.0 if region is PADDING else person.strength(region) for region in regions]
+        # Asked here: a prompt without facial words costs no pass through CLIP.
+        vectors = region_vectors(consistentid, clip_vision, face_parts)[number] if any(regions) else {}
+        parts = [nothing if region is PADDING else vectors[region] for region in regions]
+        unweighted = FacialTokens({}, facial.positions, (1.0,) * len(regions))
+        return _Encoded(
+            assembled,
+            facial,
+            regions,
+            text=texts.text_only(assembled),
+            fused=fuse(marked, facial, parts, strengths, consistentid, clip),
+            # With the same strengths: at 0 both branches are as if the part were switched off.
+            negative=fuse(
+                texts.plain(negative_prompt),
+                unweighted,
+                [nothing] * len(regions),
+                strengths,
+                consistentid,
+                clip,
+            ),
+        )
 
-    marked = clip.encode_from_tokens_scheduled(facial.tokens)
-    text_tokens = plain_tokens(clip, assembled.text_only)
-    # Usually the same tokens: the marked words differ from the plain ones by their rows only.
-    text = (
-        marked if same_tokens(text_tokens, facial.tokens) else clip.encode_from_tokens_scheduled(text_tokens)
-    )
-    fused = fuse(marked, facial, parts, strengths, consistentid, clip)
-    negative = clip.encode_from_tokens_scheduled(plain_tokens(clip, negative_prompt))
-    unweighted = FacialTokens({}, facial.positions, (1.0,) * len(regions))
+    people = [encode(*one) for one in enumerate(face_parts.people)]
+    first = people[0]
+    positive = fused = in_one_batch([one.fused for one in people])
+    if any(one.regions or one.text is not texts.marked(one.assembled.text) for one in people):
+        positive = switch(in_one_batch([one.text for one in people]), fused, merge_percent)
     return FacialPrompt(
-        positive=fused if text is marked and not regions else switch(text, fused, merge_percent),
-        # With the same strengths: at 0 both branches are as if the part were switched off.
-        negative=fuse(negative, unweighted, [nothing] * len(regions), strengths, consistentid, clip),
-        assembled=assembled,
-        positions=facial.positions,
-        regions=regions,
-        notes=assembled.notes + _cut_notes(facial),
+        positive=with_options(positive, sizes),
+        negative=with_options(in_one_batch([one.negative for one in people]), sizes),
+        assembled=first.assembled,
+        positions=first.facial.positions,
+        regions=first.regions,
+        notes=first.assembled.notes + _cut_notes(first.facial) + _batch_notes(len(people)),
     )
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """The prompt of one person. text: without parts, as before the merge point."""
+
+    assembled: AssembledPrompt
+    facial: FacialTokens
+    regions: tuple[str | None, ...]
+    text: Conditioning
+    fused: Conditioning
+    negative: Conditioning
+
+
+class _Texts:
+    """Encodes each text once: several people usually share theirs."""
+
+    def __init__(self, clip, mode: Mode):
+        marked_tokens, plain_tokens = (
+            (original_tokens, original_plain_tokens) if mode == "original" else (clean_tokens, _host_tokens)
+        )
+        encode = clip.encode_from_tokens_scheduled
+        #: Tokens of a text with markers, and its encoding.
+        self.facial = cache(lambda text: marked_tokens(clip, text))
+        self.marked = cache(lambda text: encode(self.facial(text).tokens))
+        #: Tokens of a text without, and its encoding.
+        self.plain_tokens = cache(lambda text: plain_tokens(clip, text))
+        self.plain = cache(lambda text: encode(self.plain_tokens(text)))
+
+    def text_only(self, assembled: AssembledPrompt) -> Conditioning:
+        # Usually the same tokens: the marked words differ from the plain ones by their rows only.
+        if same_tokens(self.plain_tokens(assembled.text_only), self.facial(assembled.text).tokens):
+            return self.marked(assembled.text)
+        return self.plain(assembled.text_only)
 
 
 def part_names(face_parts: FaceParts) -> tuple[str, ...]:
@@ -168,22 +218,6 @@ def _apply_weights(embeds: torch.Tensor, rows: list[int], weights: list[float], 
         embeds[0, row] = (embeds[0, row] - base) * weight + base
 
 
-def switch(before: Conditioning, after: Conditioning, percent: float) -> Conditioning:
-    """One conditioning up to a point in sampling (0..1), another from there."""
-    if percent <= 0:
-        return after
-    if percent >= 1:
-        return before
-    point = percent - EPSILON
-    return _with_range(before, 0.0, point) + _with_range(after, point, 1.0)
-
-
-def _with_range(conditioning: Conditioning, start: float, end: float) -> Conditioning:
-    return [
-        [embeds, {**options, "start_percent": start, "end_percent": end}] for embeds, options in conditioning
-    ]
-
-
 def _pair(assembled: AssembledPrompt, facial: FacialTokens, pairing: Pairing) -> tuple[str | None, ...]:
     """The region for each facial row: as asked for, else by name where the prompt says so and by rank otherwise."""
     count = len(facial.positions)
@@ -202,6 +236,10 @@ def _cut_notes(facial: FacialTokens) -> tuple[str, ...]:
         f"{facial.cut} facial words lie beyond the first {CONTEXT_LENGTH} tokens and carry no part, as in the "
         "original. Shorten prompt or caption, or choose the clean mode.",
     )
+
+
+def _batch_notes(people: int) -> tuple[str, ...]:
+    return () if people == 1 else (f"Shown is the first of {people} people; each latent has its own.",)
 
 
 def _host_tokens(clip, text: str) -> HostTokens:

@@ -5,9 +5,9 @@ from comfy_api.latest import io
 
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
-from .apply import features_of_person
 from .inputs import strength
 from .models import ConsistentIDModel
+from .person import keys_values_of
 from .roles import IDENTITY_KEY, Identity
 from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
 
@@ -28,7 +28,12 @@ class SetIdentity(io.ComfyNode):
                 ConsistentIDType.Input(
                     "consistentid", tooltip="The same adapter as Apply ConsistentID uses."
                 ),
-                io.ClipVision.Input("clip_vision", tooltip="CLIP ViT-H/14, from Load CLIP Vision."),
+                io.ClipVision.Input(
+                    "clip_vision",
+                    optional=True,
+                    tooltip="CLIP ViT-H/14, from Load CLIP Vision. Not needed for a person from Load ID "
+                    "Embedding, or for nobody.",
+                ),
                 IDEmbedType.Input(
                     "id_embed",
                     optional=True,
@@ -54,16 +59,15 @@ class SetIdentity(io.ComfyNode):
         cls,
         conditioning,
         consistentid: ConsistentIDModel,
-        clip_vision,
         weight: float,
+        clip_vision=None,
         id_embed: IDEmbedding | None = None,
         image: torch.Tensor | None = None,
         face_parts: FaceParts | None = None,
     ) -> io.NodeOutput:
         keys_values = None
         if id_embed is not None:
-            features = features_of_person(clip_vision, image, face_parts, len(id_embed.vector))
-            keys_values = consistentid.keys_values(id_embed.vector, features)
+            keys_values = keys_values_of(consistentid, clip_vision, id_embed, image, face_parts)
         identity = Identity(consistentid.family, keys_values, weight)
         return io.NodeOutput(
             [[embeds, {**options, IDENTITY_KEY: identity}] for embeds, options in conditioning]

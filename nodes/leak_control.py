@@ -25,7 +25,7 @@ class LeakControlNode(io.ComfyNode):
                 io.Combo.Input(
                     "curve",
                     options=list(CURVES),
-                    tooltip="How the weight changes over the steps of a run: rising (in), falling (out), or "
+                    tooltip="How the weight changes in the course of sampling: rising (in), falling (out), or "
                     "strongest in the middle. constant is the original.",
                 ),
                 io.Float.Input(
@@ -34,30 +34,30 @@ class LeakControlNode(io.ComfyNode):
                     min=0.0,
                     max=2.0,
                     step=0.05,
-                    tooltip="Factor of the weight in the first steps, where the composition forms: 0.5 "
-                    "gives it to the prompt. After the two phases of UniID (arXiv 2512.03964). 1 is the "
-                    "original.",
+                    tooltip="Factor of the weight in the first part of sampling, where the composition forms: 0.5 "
+                    "gives it to the prompt. The two phases of UniID (arXiv 2512.03964), which takes two "
+                    "thirds for the first sixth. 1 is the original.",
                 ),
                 percent(
                     "early_share",
                     0.2,
-                    "How much of the steps early_factor counts for.",
+                    "How much of sampling early_factor counts for.",
                 ),
                 io.Float.Input(
-                    "norm_limit",
+                    "norm_rescale",
                     default=0.0,
                     min=0.0,
-                    max=4.0,
+                    max=2.0,
                     step=0.05,
-                    tooltip="The most a place of the picture may read from the ID tokens, relative to what "
-                    "it reads from the text. After the normalised rescaling of UniID (arXiv 2512.03964). 0: "
-                    "no limit, the original.",
+                    tooltip="Brings what each layer reads from the ID tokens to this share of the length of "
+                    "what it reads from the text, times the weight: neither can drown the other. The "
+                    "normalised rescaling of UniID (arXiv 2512.03964), which takes 1. 0: off, the original.",
                 ),
                 io.Boolean.Input(
                     "self_mask",
                     default=False,
-                    tooltip="The ID tokens act only where the picture responds to them: around the centre "
-                    "first, on the face then, and more openly at the end. After SpatialID (arXiv "
+                    tooltip="The ID tokens act only where the picture responds to them: around the centre up to "
+                    "0.3 of sampling, on the face then, and half open from 0.7 on. The mask of SpatialID (arXiv "
                     "2602.13994). Off is the original.",
                 ),
             ],
@@ -66,9 +66,9 @@ class LeakControlNode(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, curve: str, early_factor: float, early_share: float, norm_limit: float, self_mask: bool
+        cls, curve: str, early_factor: float, early_share: float, norm_rescale: float, self_mask: bool
     ) -> io.NodeOutput:
-        return io.NodeOutput(LeakControl(curve, early_factor, early_share, norm_limit, self_mask))
+        return io.NodeOutput(LeakControl(curve, early_factor, early_share, norm_rescale, self_mask))
 
 
 class LoraHooks(io.ComfyNode):

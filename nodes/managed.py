@@ -29,6 +29,10 @@ class ManagedNetwork:
         comfy.model_management.load_model_gpu(self.patcher)
         return self._network
 
+    def unload(self) -> None:
+        """Give the memory of its device back at once, where it is not needed again soon."""
+        comfy.model_management.unload_model_and_clones(self.patcher)
+
 
 def manage(build: Callable[..., torch.nn.Module], state_dict: Mapping[str, torch.Tensor]) -> ManagedNetwork:
     """Build a network and fill it with weights that were checked before.

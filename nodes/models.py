@@ -6,16 +6,17 @@ import comfy.model_patcher
 import torch
 
 from ..consistentid_core.checkpoint import Checkpoint
+from ..consistentid_core.face_parts import ZeroImage
 from ..consistentid_core.facial_encoder import FacialEncoder
 from ..consistentid_core.id_key_values import IDKeyValueProjection
 from ..consistentid_core.projection import IDProjection
-from . import clip_features
 from .managed import manage
 
 #: How users call the model families ConsistentID exists for.
 FAMILY_NAMES = {"sd15": "SD1.5", "sdxl": "SDXL"}
 
-#: Keys and values of the ID tokens per adapter index of a cross-attention layer: (1, tokens, width) each.
+#: Keys and values of the ID tokens per adapter index of a cross-attention layer: (people, tokens, width) each;
+#: of several people the first is for the first picture of a batch, and so on.
 KeysValues = dict[int, tuple[torch.Tensor, torch.Tensor]]
 
 
@@ -39,17 +40,19 @@ class ConsistentIDModel:
         self.key_value_projection = manage(IDKeyValueProjection.builder(key_values), key_values)
         #: Tells one loaded LoRA from another where it is merged into a model.
         self.lora_key = object()
-        self._no_identity: WeakKeyDictionary[torch.nn.Module, KeysValues] = WeakKeyDictionary()
+        self._no_identity: WeakKeyDictionary[ZeroImage, KeysValues] = WeakKeyDictionary()
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
         """The patchers, for the host's book-keeping."""
         return [self.facial_encoder.patcher, self.id_projection.patcher, self.key_value_projection.patcher]
 
-    def keys_values(self, id_vector: torch.Tensor, clip_features: torch.Tensor) -> KeysValues:
-        """What the ID tokens of one person add to every cross-attention layer.
+    def keys_values(
+        self, id_vector: torch.Tensor, clip_features: torch.Tensor, people: int = 1
+    ) -> KeysValues:
+        """What the ID tokens of one person, or of several, add to every cross-attention layer.
 
         id_vector: (k, 512), unit length or zeros.  clip_features: (1, 257, 1280), or one set per vector.
-        Each vector gives a set of tokens of its own; the sets follow each other.
+        people: how many share the vectors; each vector gives a set of tokens, and those of a person follow each other.
         Returns keys and values in float32 on the CPU: about 0.3 MB for SD1.5 and one vector.
         """
         device = self.id_projection.device
@@ -59,16 +62,22 @@ class ConsistentIDModel:
             id_vector.to(device), clip_features.to(device), shortcut=self.family == "sdxl"
         )
         device = self.key_value_projection.device
-        projected = self.key_value_projection.loaded()(tokens.to(device).flatten(0, 1).unsqueeze(0))
-        return {index: (k.cpu(), v.cpu()) for index, (k, v) in projected.items()}
+        projected = self.key_value_projection.loaded()(
+            tokens.to(device).unflatten(0, (people, -1)).flatten(1, 2)
+        )
+        keys_values = {index: (k.cpu(), v.cpu()) for index, (k, v) in projected.items()}
+        # Half a gigabyte for SDXL, and sampling has no use for it.
+        for network in (self.id_projection, self.key_value_projection):
+            network.unload()
+        return keys_values
 
-    def no_identity_keys_values(self, clip_vision) -> KeysValues:
+    def no_identity_keys_values(self, zero_image: ZeroImage) -> KeysValues:
         """:meth:`keys_values` of "nobody": a zero face and the zero image (SPEC 4).
 
-        The same for every person, so computed once per vision model.
+        The same for every person, so computed once per zero image.
         """
-        known = self._no_identity.get(clip_vision.model)
+        known = self._no_identity.get(zero_image)
         if known is None:
-            known = self.keys_values(torch.zeros(1, 512), clip_features.zero_image_features(clip_vision))
-            self._no_identity[clip_vision.model] = known
+            known = self.keys_values(torch.zeros(1, 512), zero_image.features.unsqueeze(0))
+            self._no_identity[zero_image] = known
         return known

@@ -11,8 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..consistentid_core.crops import fit_mask
-from ..consistentid_core.face_parts import FacePart, FaceParts, FacePhoto, choose_parts
-from ..consistentid_core.overlay import draw_overlay
+from ..consistentid_core.face_parts import FacePart, FaceParts, FacePhoto
 from ..consistentid_core.regions import REGION_NAMES, REGIONS, Region
 from . import temp_pictures
 
@@ -36,7 +35,7 @@ def parts_ui(photos: Sequence[FacePhoto], enabled: Collection[str]) -> dict[str,
 
     photos: with every part that was found.  enabled: names of the regions switched on.
     One entry per photo shown: ``index`` and ``total`` (its place in the batch), ``width`` and ``height``
-    of the photo, ``photo`` and ``overlay`` (files for ``/view``), and ``parts``: all five regions in crop
+    of the photo, ``photo`` (a file for ``/view``), and ``parts``: all five regions in crop
     order with ``name``, ``region``, ``label``, ``colour`` (``#rrggbb``), ``enabled``, ``present``,
     ``area`` (0..1) and ``mask`` (a file, 8-bit grey, to be stretched over the photo; None if absent).
     """
@@ -90,9 +89,6 @@ def _entry(photo: FacePhoto, enabled: Collection[str], index: int, total: int) -
         "width": width,
         "height": height,
         "photo": temp_pictures.save(temp_pictures.jpeg(small), ".jpg"),
-        "overlay": temp_pictures.save(
-            temp_pictures.jpeg(draw_overlay(small, choose_parts(photo.parts, enabled))), ".jpg"
-        ),
         "parts": [_part(region, found.get(region.name), region.name in enabled, small) for region in REGIONS],
     }
 

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from .models import FAMILY_NAMES, KeysValues
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
@@ -57,18 +55,15 @@ class Roles:
         self,
         conds: dict[str, list[dict] | None],
         latent_size: Sequence[int] = (),
-        sigmas: torch.Tensor | None = None,
         batch: int | None = None,
     ):
         """conds: the guider's lists by name ("positive", "negative" ...), changed where uuids repeat.
 
-        latent_size: (height, width) of the latents being sampled.  sigmas: (steps + 1,), falling.
-        batch: how many latents are being sampled together.
+        latent_size: (height, width) of the latents being sampled.  batch: how many of them are sampled together.
         """
         #: Scratch space of the run for the patches, dropped with it.
         self.prepared: dict = {}
         self.latent_size = tuple(latent_size)
-        self.sigmas = sigmas
         self.batch = batch
         self._shown: dict[uuid.UUID, Shown] = {}
         self._areas: dict[uuid.UUID, Area | None] = {}
@@ -144,5 +139,5 @@ def record_roles(executor, guider, sigmas, extra_args, callback, noise, *args, *
     """
     options = extra_args["model_options"]["transformer_options"]
     if KEY not in options:
-        options[KEY] = Roles(guider.conds, noise.shape[-2:], sigmas, noise.shape[0])
+        options[KEY] = Roles(guider.conds, noise.shape[-2:], noise.shape[0])
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)

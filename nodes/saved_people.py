@@ -7,8 +7,8 @@ from comfy_api.latest import io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..consistentid_core.embedding_file import Person, read_person, to_bytes, write_numbered
-from ..consistentid_core.face_parts import FaceParts
-from ..consistentid_core.id_embedding import NORM_MEAN, IDEmbedding, combine_embeddings
+from ..consistentid_core.face_parts import FaceParts, one_each
+from ..consistentid_core.id_embedding import NORM_MEAN, ONE_EACH, IDEmbedding, combine_embeddings
 from ..consistentid_core.mixing import pool
 from . import folders
 from .embedding import combine_input
@@ -24,8 +24,8 @@ class SaveEmbedding(io.ComfyNode):
             display_name="Save ID Embedding",
             category=CATEGORY,
             description="Saves a person as a small file in output/consistentid. With face_parts and clip_vision "
-            "connected, the file replaces photo, face parser and InsightFace later on. It holds no picture, but a "
-            "person can be recognised by it: treat it like a photo.",
+            "connected, the file replaces photo, face parser, InsightFace and CLIP vision later on. It holds no "
+            "picture, but a person can be recognised by it: treat it like a photo.",
             search_aliases=["save face", "save identity", "export embedding", "face model"],
             is_output_node=True,
             inputs=[
@@ -96,8 +96,8 @@ class LoadEmbedding(io.ComfyNode):
                 IDEmbedType.Output("id_embed", tooltip="Who the person is, for Apply ConsistentID."),
                 FacePartsType.Output(
                     "face_parts",
-                    tooltip="In place of the photo, for Encode Facial Prompt and Apply ConsistentID. Only if the file "
-                    "was saved with face_parts.",
+                    tooltip="In place of the photo, for Encode Facial Prompt and Apply ConsistentID, which need no "
+                    "clip_vision then. Only if the file was saved with face_parts.",
                 ),
             ],
         )
@@ -116,7 +116,7 @@ class LoadEmbedding(io.ComfyNode):
         if len(faces) < len(people):
             # The ID embedding is of use without them; whoever needs the parts is told.
             return io.NodeOutput(embedding, ExecutionBlocker(_no_parts(name, len(people) - len(faces))))
-        return io.NodeOutput(embedding, pool(faces))
+        return io.NodeOutput(embedding, one_each(faces) if combine == ONE_EACH else pool(faces))
 
 
 def _no_parts(name: str, count: int) -> str:

@@ -71,16 +71,16 @@ class GoldenCLIP:
     def tokenize(self, text, return_word_ids=False, **kwargs):
         return self.tokenizer.tokenize_with_weights(text, return_word_ids, **kwargs)
 
-    def encode_from_tokens_scheduled(self, tokens, **_):
+    def encode_from_tokens_scheduled(self, tokens, add_dict=None):
         self.encoded.append(tokens)
         if self.family == "sd15":
-            return [[self._rows(tokens["l"], "fake_text", 768), {"pooled_output": None}]]
+            return [[self._rows(tokens["l"], "fake_text", 768), {"pooled_output": None, **(add_dict or {})}]]
         rows = torch.cat(
             [self._rows(tokens["l"], "fake_text_l", 768), self._rows(tokens["g"], "fake_text_g", 1280)], -1
         )
         ids = [token for chunk in tokens["g"] for token, _ in chunk]
         pooled = rows[:, ids.index(max(ids)), 768:]
-        return [[rows, {"pooled_output": pooled}]]
+        return [[rows, {"pooled_output": pooled, **(add_dict or {})}]]
 
     @staticmethod
     def _rows(chunks, prefix, width):

@@ -1,11 +1,14 @@
 """People, texts and short runs through ComfyUI's own guider, on small models; for in-process tests only."""
 
+from collections.abc import Callable
 from functools import cache
 
 import comfy.model_patcher
 import comfy.samplers
 import comfy.supported_models
 import torch
+from comfy_api.torch_helpers import set_torch_compile_wrapper
+from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
 from consistentid_pack.nodes.apply import ApplyConsistentID
@@ -15,6 +18,13 @@ from golden_set import manifest
 
 #: Two steps, falling by about half.
 SIGMAS = torch.tensor([5.9, 2.4, 0.0])
+
+#: The first of them alone.
+ONE_STEP = SIGMAS[:2]
+
+#: The left half of the picture as a MASK.
+LEFT = torch.zeros(1, 16, 16)
+LEFT[..., :8] = 1
 
 #: Width of the text rows of each family.
 TEXT_WIDTH = {"sd15": 768, "sdxl": 2048}
@@ -55,10 +65,6 @@ def apply(
     model,
     number: int = 0,
     *,
-    weight: float = 1.0,
-    lora_weight: float = 0.0,
-    start_percent: float = 0.0,
-    end_percent: float = 1.0,
     image: torch.Tensor | None = None,
     **options,
 ):
@@ -66,9 +72,25 @@ def apply(
 
     Without the LoRA, which is an ordinary weight patch to everyone else, but takes most of the time of a short run.
     """
+    return apply_embedding(model, person(number), image=photo(number) if image is None else image, **options)
+
+
+@torch.inference_mode()
+def apply_embedding(
+    model,
+    id_embed: IDEmbedding,
+    *,
+    weight: float = 1.0,
+    lora_weight: float = 0.0,
+    start_percent: float = 0.0,
+    end_percent: float = 1.0,
+    clip_vision=None,
+    **options,
+):
+    """The model after Apply ConsistentID with this ID embedding; otherwise as :func:`apply`."""
     return ApplyConsistentID.execute(
-        model, consistentid_model("sd15"), person(number), _vision(), weight, lora_weight,
-        start_percent, end_percent, image=photo(number) if image is None else image, **options,
+        model, consistentid_model("sd15"), id_embed, weight, lora_weight, start_percent, end_percent,
+        clip_vision=clip_vision or _vision(), **options,
     ).args[0]  # fmt: skip
 
 
@@ -102,6 +124,33 @@ def sample(
     if isinstance(sampler, str):
         sampler = comfy.samplers.sampler_object(sampler)
     return guider.sample(noise, latent, sampler, sigmas, disable_pbar=True, seed=0, **options)
+
+
+def one_step(model, *args, **options) -> torch.Tensor:
+    """:func:`sample`, for what does not need more."""
+    return sample(model, *args, sigmas=ONE_STEP, **options)
+
+
+def compile_node() -> tuple[Callable, list]:
+    """ComfyUI's compile node as a function of a model, and the graphs it has compiled so far.
+
+    The backend runs them as they are; one for all models, or each would be compiled anew.
+    """
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    def compiled(model):
+        model = model.clone()
+        set_torch_compile_wrapper(
+            model, backend=backend, options={"guard_filter_fn": skip_torch_compile_dict}
+        )
+        return model
+
+    torch._dynamo.reset()
+    return compiled, graphs
 
 
 def relative(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -149,20 +198,24 @@ def small_sdxl() -> comfy.model_patcher.ModelPatcher:
     )
 
 
-def apply_random(model, family: str, number: int = 0, **options):
-    """The model with an identity of random keys and values, where the adapter itself does not matter."""
+def apply_random(model, family: str, number: int = 0, people: int = 1, **options):
+    """The model with an identity of random keys and values, where the adapter itself does not matter.
+
+    people: more than one belong to the latents of a batch in turn.
+    """
     layers = [layer for layer in attention_layers(model.model.model_config.unet_config) if layer.is_cross]
     weights = model.model.diffusion_model.state_dict()
 
-    def keys_values(seed: int) -> dict:
+    def keys_values(seed: int, people: int = 1) -> dict:
         widths = {layer.index: len(weights[f"{layer.weight_prefix}.to_k.weight"]) for layer in layers}
         return {
-            index: (random(1, 4, width, seed=seed + index), random(1, 4, width, seed=seed - index))
+            index: (random(people, 4, width, seed=seed + index), random(people, 4, width, seed=seed - index))
             for index, width in widths.items()
         }
 
     patched = model.clone()
     blocks = {layer.index: layer.block for layer in layers}
     nobody = keys_values(9000)
-    IDAttentionPatch(family, blocks, keys_values(1000 * (number + 1)), nobody, **options).install(patched)
+    identity = keys_values(1000 * (number + 1), people)
+    IDAttentionPatch(family, blocks, identity, nobody, **options).install(patched)
     return patched

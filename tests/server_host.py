@@ -57,7 +57,9 @@ class Host:
         """Run a workflow; the pixels of every picture it saves."""
         run = self.run(workflow)
         saved = workflows.nodes_of(workflow, "SaveImage")
-        return [np.asarray(self.picture(run.outputs[node_id]["images"][0])) for node_id in saved]
+        return [
+            np.asarray(self.picture(file)) for node_id in saved for file in run.outputs[node_id]["images"]
+        ]
 
 
 def first(workflow: Workflow, class_type: str) -> str:

@@ -43,3 +43,18 @@ def inference_mode():
 
     with torch.inference_mode():
         yield
+
+
+@pytest.fixture
+def empty_folders(tmp_path, monkeypatch):
+    """ComfyUI with models, output and temp folders of its own, all empty."""
+    import folder_paths
+    from consistentid_pack.nodes import folders
+
+    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
+    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", {})
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+    folders.register()
+    return tmp_path

@@ -5,20 +5,20 @@ import comfy.samplers
 import pytest
 import torch
 from comfy_api.latest import io
-from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_custom_sampler import Guider_DualCFG
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
-from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
-from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
 from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
-from consistentid_pack.nodes.apply import ApplyConsistentID, features_of_person
+from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.clip_features import zero_image
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
+from consistentid_pack.nodes.person import features_of_person
 from consistentid_pack.nodes.roles import Roles
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal, tensors
+from sampling import compile_node, person, photo, relative
 
 SIGMAS = torch.tensor([5.9, 2.9, 1.6, 0.0])
 SHAPE = (1, 4, 16, 16)
@@ -43,23 +43,14 @@ def unet():
     return small_unet("sd15")
 
 
-def person(seed=0):
-    vector = torch.randn(1, 512, generator=torch.Generator().manual_seed(100 + seed))
-    return IDEmbedding(vector=vector / vector.norm())
-
-
-def photo(seed=0):
-    return torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(200 + seed))
-
-
 @pytest.fixture
 def apply(consistentid, vision):
     """Run the node: apply(model, weight=...) -> patched model."""
 
     def run(model, *, seed=0, weight=1.0, lora_weight=1.0, start_percent=0.0, end_percent=1.0):
         return ApplyConsistentID.execute(
-            model, consistentid, person(seed), vision, weight, lora_weight, start_percent, end_percent,
-            image=photo(seed),
+            model, consistentid, person(seed), weight, lora_weight, start_percent, end_percent,
+            clip_vision=vision, image=photo(seed),
         ).args[0]  # fmt: skip
 
     return run
@@ -95,10 +86,6 @@ def conditioning(value, **options):
     return [[value, dict(options)]] if isinstance(value, torch.Tensor) else value
 
 
-def relative(a, b):
-    return ((a - b).abs().max() / b.abs().max()).item()
-
-
 class ByHand:
     """The explicit formula: identity keys and values by place in a known batch order."""
 
@@ -106,7 +93,7 @@ class ByHand:
         layers = attention_layers(model.model.model_config.unet_config)
         features = features_of_person(vision, photo(seed), None)
         shown = consistentid.keys_values(person(seed).vector, features)
-        hidden = consistentid.no_identity_keys_values(vision)
+        hidden = consistentid.no_identity_keys_values(zero_image(vision))
         self.model = model.clone()
         for layer in layers:
             if layer.is_cross:
@@ -365,20 +352,7 @@ def test_a_partly_loaded_model_gives_the_same_picture(unet, apply):
 
 
 def test_the_compile_node_compiles_our_structure_once_and_right(unet, apply):
-    graphs = []
-
-    def backend(graph, _):
-        graphs.append(graph)
-        return graph.forward
-
-    def compiled(model):
-        model = model.clone()
-        set_torch_compile_wrapper(
-            model, backend=backend, options={"guard_filter_fn": skip_torch_compile_dict}
-        )
-        return model
-
-    torch._dynamo.reset()
+    compiled, graphs = compile_node()
     for options in ({}, {"seed": 5}, {"end_percent": 0.35}, {"weight": 0.3}):
         patched = apply(unet, **options)
         assert relative(sample(compiled(patched)), sample(patched)) < 1e-4, options
@@ -394,8 +368,8 @@ def test_the_compile_node_compiles_our_structure_once_and_right(unet, apply):
 def test_families_do_not_mix(model_family, adapter_family, words, vision):
     with pytest.raises(ModelMismatchError, match=words):
         ApplyConsistentID.execute(
-            small_unet(model_family), consistentid_model(adapter_family), person(), vision, 1.0, 1.0, 0.0, 1.0,
-            image=photo(),
+            small_unet(model_family), consistentid_model(adapter_family), person(), 1.0, 1.0, 0.0, 1.0,
+            clip_vision=vision, image=photo(),
         )  # fmt: skip
 
 
@@ -411,14 +385,14 @@ def test_an_adapter_of_other_widths_is_refused_layer_by_layer(unet, consistentid
 
 def test_without_a_photo_the_node_says_what_to_connect(unet, consistentid, vision):
     with pytest.raises(ValueError, match="connect image .* or face_parts"):
-        ApplyConsistentID.execute(unet, consistentid, person(), vision, 1.0, 1.0, 0.0, 1.0)
+        ApplyConsistentID.execute(unet, consistentid, person(), 1.0, 1.0, 0.0, 1.0, vision)
 
 
 def test_another_clip_vision_is_named(unet, consistentid):
     wrong = clip_vision()
     wrong.config = {"hidden_size": 1664, "num_hidden_layers": 48, "patch_size": 14}
     with pytest.raises(ModelMismatchError, match="1664.*48 layers.*1280"):
-        ApplyConsistentID.execute(unet, consistentid, person(), wrong, 1.0, 1.0, 0.0, 1.0, image=photo())
+        ApplyConsistentID.execute(unet, consistentid, person(), 1.0, 1.0, 0.0, 1.0, wrong, image=photo())
 
 
 # --- nothing twice ---------------------------------------------------------------------
@@ -428,7 +402,7 @@ def test_clip_sees_a_new_photo_once_and_the_zero_image_once(unet, consistentid):
     fresh = clip_vision()
     for seed in (1, 1, 2):
         ApplyConsistentID.execute(
-            unet, consistentid, person(seed), fresh, 1.0, 1.0, 0.0, 1.0, image=photo(seed)
+            unet, consistentid, person(seed), 1.0, 1.0, 0.0, 1.0, fresh, image=photo(seed)
         )
     assert fresh.model.passes == [1, 1, 1]
 

@@ -40,8 +40,8 @@ class Encoded:
         picture = image(f"e2e.{case['name']}", height, width)
         self.face_parts = FaceParts((FacePhoto(picture, find_parts(labels), labels),))
         output = EncodeFacialPrompt.execute(
-            self.clip, clip_vision(), consistentid_model("sdxl"), self.face_parts,
-            prompt, NEGATIVE, self.caption, "clean", 0.6,
+            self.clip, consistentid_model("sdxl"), self.face_parts,
+            prompt, NEGATIVE, self.caption, "clean", 0.6, clip_vision(),
         )  # fmt: skip
         (self.text, self.fused), (self.negative,) = output.args
         self.words = output.ui["consistentid_prompt"][0]["words"]

@@ -1,6 +1,7 @@
 """The core's networks and layer map with the host's own layers, tables and loaders."""
 
 import comfy.lora
+import comfy.model_management
 import comfy.ops
 import comfy.utils
 import pytest
@@ -9,8 +10,9 @@ from consistentid_pack.consistentid_core.attention import lora_weights
 from consistentid_pack.consistentid_core.facial_encoder import FacialEncoder
 from consistentid_pack.consistentid_core.projection import IDProjection
 from consistentid_pack.consistentid_core.unet_layers import attention_layers
-from golden_host import small_adapter, small_unet
+from golden_host import consistentid_model, small_adapter, small_unet
 from golden_set import manifest
+from sampling import random
 
 FAMILIES = ("sd15", "sdxl")
 
@@ -77,3 +79,19 @@ def test_an_id_projection_stored_in_half_precision_computes_in_the_dtype_of_its_
     cast, plain = half_in_host_layers(IDProjection(12, id_dim=6, **SIZES))
     inputs = torch.randn(1, 6), torch.randn(1, 5, 10)
     torch.testing.assert_close(cast(*inputs, shortcut=True), plain(*inputs, shortcut=True), atol=1e-6, rtol=0)
+
+
+# --- memory ----------------------------------------------------------------------------------------
+
+
+def test_what_made_the_keys_and_values_leaves_the_device_and_comes_back_when_needed():
+    consistentid = consistentid_model("sdxl")
+    face, features = random(1, 512, seed=1), random(1, 257, 1280, seed=2)
+    consistentid.facial_encoder.loaded()
+    first = consistentid.keys_values(face, features)
+    loaded = [model.model for model in comfy.model_management.current_loaded_models]
+    assert consistentid.facial_encoder.patcher in loaded
+    for network in (consistentid.id_projection, consistentid.key_value_projection):
+        assert network.patcher not in loaded and network.patcher.loaded_size() == 0
+    again = consistentid.keys_values(face, features)
+    assert all(torch.equal(a, b) for i in first for a, b in zip(first[i], again[i], strict=True))

@@ -9,7 +9,7 @@ from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import NO_PARTS, FacePartsFromMap
-from consistentid_pack.nodes.facial_features import photo_features
+from consistentid_pack.nodes.facial_features import person_features
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from golden_recipes import picture, tensor
 from golden_set import DIRECTORY, manifest, tensors
@@ -39,13 +39,13 @@ class Run:
         self.face_parts = self.parts()
         self.clip = GoldenCLIP(family)
         encoded = EncodeFacialPrompt.execute(
-            self.clip, self.vision, self.consistentid, self.face_parts, case["prompt"], case["negative"] or "",
-            case["caption"] or DEFAULT_CAPTIONS[family], "original", self.merge_percent(),
+            self.clip, self.consistentid, self.face_parts, case["prompt"], case["negative"] or "",
+            case["caption"] or DEFAULT_CAPTIONS[family], "original", self.merge_percent(), self.vision,
         )  # fmt: skip
         self.positive, self.negative = encoded.args
         self.ui = encoded.ui
         self.model = ApplyConsistentID.execute(
-            self.unet, self.consistentid, self.embedding(), self.vision, 1.0, 1.0, 0.0, 1.0, face_parts=self.face_parts
+            self.unet, self.consistentid, self.embedding(), 1.0, 1.0, 0.0, 1.0, self.vision, face_parts=self.face_parts
         ).args[0]  # fmt: skip
 
     def parts(self):
@@ -103,7 +103,7 @@ def test_prompt_embeddings_equal_the_original(run):
 
 def test_id_tokens_equal_the_original(run):
     tokens = run.consistentid.id_projection.loaded()(
-        run.embedding().vector, photo_features(run.vision, run.face_parts), shortcut=run.family == "sdxl"
+        run.embedding().vector, person_features(run.vision, run.face_parts), shortcut=run.family == "sdxl"
     )
     torch.testing.assert_close(tokens[0], run.golden["text"][77:], rtol=0, atol=2e-5)
 
@@ -122,7 +122,7 @@ def test_clip_sees_photo_and_crops_in_one_pass_and_the_zero_image_once(run):
 def test_a_changed_prompt_needs_no_clip_pass(run):
     passes = list(run.vision.model.passes)
     EncodeFacialPrompt.execute(
-        run.clip, run.vision, run.consistentid, run.face_parts, "another prompt", "",
-        DEFAULT_CAPTIONS[run.family], "original", 0.6,
+        run.clip, run.consistentid, run.face_parts, "another prompt", "",
+        DEFAULT_CAPTIONS[run.family], "original", 0.6, run.vision,
     )  # fmt: skip
     assert run.vision.model.passes == passes

@@ -6,9 +6,10 @@ import pytest
 import torch
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.leak_control import LeakControl
+from consistentid_pack.nodes import id_attention
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.leak_control import LeakControlNode, LoraHooks
-from consistentid_pack.nodes.schedule import StepTable
+from consistentid_pack.nodes.schedule import Progress
 from golden_host import clip_vision, consistentid_model, small_unet
 
 SIGMAS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
@@ -33,8 +34,8 @@ def unet():
 def apply(vision):
     def run(model, leak_control=None, *, weight=1.0, lora_weight=1.0, end_percent=1.0):
         return ApplyConsistentID.execute(
-            model, consistentid_model("sd15"), IDEmbedding(FACE), vision, weight, lora_weight, 0.0, end_percent,
-            image=PHOTO, leak_control=leak_control,
+            model, consistentid_model("sd15"), IDEmbedding(FACE), weight, lora_weight, 0.0, end_percent,
+            clip_vision=vision, image=PHOTO, leak_control=leak_control,
         ).args[0]  # fmt: skip
 
     return run
@@ -65,8 +66,8 @@ def test_an_early_factor_over_all_steps_is_a_weight(unet, apply):
 
 
 def test_a_silent_first_phase_gives_the_first_steps_to_the_prompt(unet, apply):
-    """Steps 1 and 2 of 5 are the first two quarters; the other three act in full."""
-    silent = LeakControl(early_factor=0.0, early_share=0.5)
+    """The first of the five steps lies in the first quarter, the second does not."""
+    silent = LeakControl(early_factor=0.0, early_share=0.25)
     two = sample(apply(unet, silent), sigmas=SIGMAS[:2])
     assert torch.equal(two, sample(apply(unet, weight=0.0), sigmas=SIGMAS[:2]))
     assert relative(sample(apply(unet, silent)), sample(apply(unet, weight=0.0))) > 1e-3
@@ -74,7 +75,7 @@ def test_a_silent_first_phase_gives_the_first_steps_to_the_prompt(unet, apply):
 
 @pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_2s_ancestral", "dpmpp_2m"])
 def test_curves_and_masks_work_with_samplers_that_look_between_steps(unet, apply, sampler):
-    control = LeakControl(curve="ease in-out", norm_limit=0.5, self_mask=True)
+    control = LeakControl(curve="ease in-out", norm_rescale=0.5, self_mask=True)
     assert torch.isfinite(sample(apply(unet, control), sampler=sampler)).all()
 
 
@@ -85,10 +86,44 @@ def test_a_curve_and_a_range_act_together(unet, apply):
     assert relative(cut, sample(apply(unet, weight=0.0))) > 1e-4
 
 
-def test_a_wide_limit_changes_nothing_and_a_tight_one_takes_the_person_away(unet, apply):
-    plain = sample(apply(unet))
-    assert relative(sample(apply(unet, LeakControl(norm_limit=1e6))), plain) < 1e-5
-    assert relative(sample(apply(unet, LeakControl(norm_limit=1e-6))), sample(apply(unet, weight=0.0))) < 1e-4
+def test_rescaling_still_follows_weight_range_and_curve(unet, apply):
+    """The weight is in the values that are rescaled, so it must not be lost with their length."""
+    rescaled = LeakControl(norm_rescale=0.8)
+    half = sample(apply(unet, LeakControl(norm_rescale=0.4)))
+    assert relative(sample(apply(unet, rescaled, weight=0.5)), half) < 1e-5
+    assert relative(sample(apply(unet, LeakControl("constant", 0.5, 1.01, 0.8))), half) < 1e-5
+    assert relative(half, sample(apply(unet, rescaled))) > 1e-4
+    nobody = sample(apply(unet, weight=0.0))
+    assert relative(sample(apply(unet, rescaled, weight=0.0)), nobody) < 1e-6
+    assert relative(sample(apply(unet, rescaled, end_percent=0.0)), nobody) < 1e-6
+
+
+def test_each_layer_reads_as_much_from_the_person_as_from_the_text(unet, apply, monkeypatch):
+    shares = []
+    plain = id_attention.add_id_attention
+
+    def measured(text, *args, **kwargs):
+        result = plain(text, *args, **kwargs)
+        shares.append((result - text).flatten(1).norm(dim=1) / text.flatten(1).norm(dim=1))
+        return result
+
+    monkeypatch.setattr(id_attention, "add_id_attention", measured)
+    sample(apply(unet, LeakControl(norm_rescale=0.7)))
+    torch.testing.assert_close(torch.stack(shares), torch.full((len(shares), 2), 0.7))
+
+
+def test_a_run_in_two_passes_goes_on_where_the_first_one_ended(unet, apply):
+    """As with the advanced sampler node: what acts depends on the noise, not on the number of the step."""
+    control = LeakControl("linear in", self_mask=True)
+    model = apply(unet, control)
+    halves = sample(model, sigmas=SIGMAS[:3])
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds([[POSITIVE, {}]], [[NEGATIVE, {}]])
+    guider.set_cfg(4.0)
+    rest = guider.sample(
+        torch.zeros_like(NOISE), halves, comfy.samplers.ksampler("euler"), SIGMAS[2:], disable_pbar=True
+    )
+    assert relative(rest, sample(model)) < 1e-4
 
 
 def test_the_self_mask_changes_the_picture_but_less_than_no_identity_at_all(unet, apply):
@@ -97,11 +132,25 @@ def test_the_self_mask_changes_the_picture_but_less_than_no_identity_at_all(unet
     assert relative(masked, sample(apply(unet, weight=0.0))) > 1e-4
 
 
-def test_a_level_between_two_steps_belongs_to_the_earlier_one():
-    steps = StepTable(SIGMAS, torch.device("cpu"), torch.float32)
-    table = steps.table([0.0, 1.0, 2.0, 3.0, 4.0])
-    for sigma, step in ((20.0, 0), (9.0, 0), (7.0, 1), (5.0, 1), (0.7, 4), (0.1, 4)):
-        assert steps.look_up(table, torch.tensor(sigma)).item() == step
+@pytest.fixture
+def progress():
+    """With levels falling evenly from 10 to 0, and as in ComfyUI more than any noise at the very start."""
+    return Progress(
+        lambda percent: 1e9 if percent <= 0 else 10 * (1 - percent), torch.device("cpu"), torch.float32
+    )
+
+
+@pytest.mark.parametrize(
+    "sigma, done", [(10.0, 0.0), (9.0, 0.1), (5.0, 0.5), (0.02, 0.998), (0.001, 0.998), (99.0, 0.0)]
+)
+def test_the_noise_tells_how_much_of_sampling_is_done(progress, sigma, done):
+    table = progress.table(lambda share: share)
+    assert progress.look_up(table, torch.tensor(sigma)).item() == pytest.approx(done, abs=1e-6)
+
+
+def test_a_table_may_have_several_values_per_place(progress):
+    table = progress.table(lambda share: (share, 1 - share))
+    torch.testing.assert_close(progress.look_up(table, torch.tensor(7.5)), torch.tensor([0.25, 0.75]))
 
 
 # --- LoRA hooks ---------------------------------------------------------------------

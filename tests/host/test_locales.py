@@ -42,6 +42,17 @@ def test_every_text_is_translated_and_none_is_left_over(language):
 
 
 @pytest.mark.parametrize("language", node_texts.TRANSLATIONS)
+def test_the_texts_of_the_settings_are_translated(language):
+    english, translated = (
+        node_texts.flat(node_texts.read(one, "settings.json")) for one in (node_texts.SOURCE, language)
+    )
+    fail_with(
+        english.keys() ^ translated.keys(), f"Missing or left over in locales/{language}/settings.json:"
+    )
+    assert not {key for key, text in translated.items() if text == english[key] and len(text) > 20}
+
+
+@pytest.mark.parametrize("language", node_texts.TRANSLATIONS)
 def test_translations_are_in_their_language(language):
     letters = {"zh": "一-鿿", "ja": "぀-ヿ一-鿿", "ko": "가-힣"}[language]
     # Names such as CLIP or ConsistentID are the same everywhere; sentences are not.

@@ -11,11 +11,11 @@ from consistentid_pack.consistentid_core.face_parts import FaceParts, FacePhoto,
 from consistentid_pack.consistentid_core.pairing import BY_NAME, BY_RANK
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.consistentid_core.regions import REGION_NAMES
-from consistentid_pack.nodes.apply import features_of_person
 from consistentid_pack.nodes.clip_features import encode_pixels
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.facial_features import crop_pixels, region_vectors
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
+from consistentid_pack.nodes.person import features_of_person
 from consistentid_pack.nodes.previews import UI_KEY
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from PIL import Image, ImageFilter
@@ -71,7 +71,7 @@ class Encoded:
         self, clip, vision, consistentid, face_parts, mode="original", caption=DEFAULT_CAPTIONS["sd15"]
     ):
         output = EncodeFacialPrompt.execute(
-            clip, vision, consistentid, face_parts, "a portrait", "bad", caption, mode, 0.6
+            clip, consistentid, face_parts, "a portrait", "bad", caption, mode, 0.6, vision
         )
         self.conditioning = output.args
         self.words = output.ui["consistentid_prompt"][0]["words"]
@@ -95,7 +95,7 @@ def fused_by_hand(consistentid, vision):
     """A plain row fused with a region of some photos."""
 
     def fused(plain, face_parts, region):
-        vector = region_vectors(consistentid, vision, face_parts)[region]
+        vector = region_vectors(consistentid, vision, face_parts)[0][region]
         return consistentid.facial_encoder.loaded().fuse(plain[None], vector[None])[0]
 
     return fused
@@ -135,7 +135,7 @@ def test_several_photos_of_a_part_are_averaged_before_the_facial_encoder(consist
     features = encode_pixels(vision, crop_pixels(C))  # nose, mouth, nose
     encoder = consistentid.facial_encoder.loaded()
     expected = encoder.encode_parts(features[[0, 2]].mean(0, keepdim=True))[0]
-    found = region_vectors(consistentid, vision, mix(A, nose=C))
+    (found,) = region_vectors(consistentid, vision, mix(A, nose=C))
     torch.testing.assert_close(found["nose"], expected)
 
 
@@ -244,8 +244,8 @@ def test_by_name_fuses_the_named_crops_into_the_original_text(encode, fused_by_h
 def test_a_word_marked_by_hand_that_names_no_part_stops_pairing_by_name(clip, vision, consistentid):
     with pytest.raises(PromptError, match="'man' is marked.*pair by rank"):
         EncodeFacialPrompt.execute(
-            clip, vision, consistentid, mix(FaceParts((photo(regions=("nose",)),)), pairing=BY_NAME),
-            "a man <|facial|>", "", "one nose.", "original", 0.6,
+            clip, consistentid, mix(FaceParts((photo(regions=("nose",)),)), pairing=BY_NAME),
+            "a man <|facial|>", "", "one nose.", "original", 0.6, vision,
         )  # fmt: skip
 
 

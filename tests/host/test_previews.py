@@ -41,7 +41,7 @@ def noise(height, width):
 
 
 def files(entry):
-    return [entry["photo"], entry["overlay"], *(part["mask"] for part in entry["parts"] if part["mask"])]
+    return [entry["photo"], *(part["mask"] for part in entry["parts"] if part["mask"])]
 
 
 def path_of(file):
@@ -89,12 +89,13 @@ def test_files_exist_and_masks_have_one_channel_and_the_photos_proportions(astro
         assert np.array_equal(np.asarray(mask), found.mask)
 
 
-def test_switching_a_part_off_changes_the_overlay_and_nothing_else(astronaut):
+def test_switching_a_part_off_writes_no_new_files(astronaut):
     (all_on,) = parts_ui([astronaut], ALL)[UI_KEY]
     (one_off,) = parts_ui([astronaut], ALL - {"face"})[UI_KEY]
-    assert one_off["overlay"] != all_on["overlay"]
-    assert one_off["photo"] == all_on["photo"]
-    assert [part["mask"] for part in one_off["parts"]] == [part["mask"] for part in all_on["parts"]]
+    assert files(one_off) == files(all_on)
+    assert [part["enabled"] for part in one_off["parts"]] == [
+        part["region"] != "face" for part in all_on["parts"]
+    ]
 
 
 @pytest.mark.parametrize("size", [(512, 512), (4320, 7680), (3000, 200)])
@@ -102,10 +103,9 @@ def test_large_photos_are_shown_small(size):
     photo = FacePhoto(np.zeros((*size, 3), np.uint8), noise(8, 8).parts)
     (entry,) = parts_ui([photo], ALL)[UI_KEY]
     assert (entry["height"], entry["width"]) == size
-    for key in ("photo", "overlay"):
-        shown = Image.open(path_of(entry[key])).size
-        assert max(shown) == min(MAX_SIDE, max(size))
-        assert shown[0] / shown[1] == pytest.approx(size[1] / size[0], rel=0.03)
+    shown = Image.open(path_of(entry["photo"])).size
+    assert max(shown) == min(MAX_SIDE, max(size))
+    assert shown[0] / shown[1] == pytest.approx(size[1] / size[0], rel=0.03)
 
 
 @pytest.mark.parametrize("case", ["astronaut", "noise"])

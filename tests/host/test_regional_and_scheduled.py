@@ -11,13 +11,14 @@ from comfy_extras.nodes_align_your_steps import AlignYourStepsScheduler
 from comfy_extras.nodes_custom_sampler import BasicGuider, CFGGuider, RandomNoise, SamplerCustomAdvanced
 from comfy_extras.nodes_gits import GITSScheduler
 from consistentid_pack.consistentid_core.face_parts import FacePart, FaceParts, FacePhoto
+from consistentid_pack.nodes.conditioning import switch
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
-from consistentid_pack.nodes.facial_prompt import switch
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.roles import Identity, Roles
 from golden_host import GoldenCLIP, consistentid_model, small_unet
 from sampling import (
     NEGATIVE,
+    ONE_STEP,
     SIGMAS,
     apply,
     latents,
@@ -41,7 +42,6 @@ from nodes import (
     SetLatentNoiseMask,
 )
 
-ONE_STEP = SIGMAS[:2]
 LEFT = torch.zeros(1, 128, 128)
 LEFT[..., :64] = 1
 
@@ -214,7 +214,7 @@ def test_an_area_composition_shows_one_person_per_area(model):
 
     def side(seed, x):
         conditioning = SetIdentity.execute(
-            PROMPT, consistentid_model("sd15"), vision(), 1.0, id_embed=person(seed), image=photo(seed)
+            PROMPT, consistentid_model("sd15"), 1.0, vision(), id_embed=person(seed), image=photo(seed)
         ).args[0]
         return ConditioningSetAreaPercentage().append(conditioning, 0.5, 1.0, x, 0.0, 1.0)[0]
 
@@ -239,8 +239,8 @@ def test_long_prompts_of_the_clean_mode_sample_beside_a_short_negative(model, we
     picture = (photo()[0, :, :, :].numpy() * 255).astype(np.uint8)
     face_parts = FaceParts((FacePhoto(np.resize(picture, (64, 64, 3)), parts, None),))
     positive, negative = EncodeFacialPrompt.execute(
-        GoldenCLIP("sd15"), vision(), consistentid_model("sd15"), face_parts,
-        "a garden " * (words // 2), "", "The person has one nose and two eyes.", "clean", 0.2,
+        GoldenCLIP("sd15"), consistentid_model("sd15"), face_parts,
+        "a garden " * (words // 2), "", "The person has one nose and two eyes.", "clean", 0.2, vision(),
     ).args  # fmt: skip
     assert positive[0][0].shape[1] > 77 and negative[0][0].shape[1] == 77
     result = sample(model, positive, negative)

@@ -1,8 +1,9 @@
 """Save and Load ID Embedding: files in ComfyUI's folders, and people who come back without photo and InsightFace."""
 
+import gc
+import weakref
 from pathlib import Path
 
-import folder_paths
 import numpy as np
 import pytest
 import torch
@@ -20,29 +21,27 @@ from consistentid_pack.consistentid_core.id_embedding import CONCAT, RGB, IDEmbe
 from consistentid_pack.consistentid_core.part_quality import part_quality
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes import folders
-from consistentid_pack.nodes.apply import ApplyConsistentID, features_of_person
-from consistentid_pack.nodes.clip_features import VIT_H
+from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.clip_features import VIT_H, zero_image
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
-from consistentid_pack.nodes.facial_features import region_vectors
+from consistentid_pack.nodes.facial_features import region_vectors, zero_vector
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
+from consistentid_pack.nodes.person import features_of_person
 from consistentid_pack.nodes.previews import UI_KEY
+from consistentid_pack.nodes.roles import IDENTITY_KEY
 from consistentid_pack.nodes.saved_people import LoadEmbedding, SaveEmbedding
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from PIL import Image, ImageFilter
 from portrait_asset import LABELS, PORTRAIT
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from sampling import relative, sample
 
 
 @pytest.fixture(autouse=True)
-def comfyui(tmp_path, monkeypatch):
-    """ComfyUI with empty folders."""
-    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
-    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))
-    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path / "temp"))
-    monkeypatch.setattr(folder_paths, "folder_names_and_paths", {})
-    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
-    folders.register()
-    return tmp_path
+def comfyui(empty_folders):
+    return empty_folders
 
 
 @pytest.fixture
@@ -224,7 +223,7 @@ def test_half_precision_moves_the_id_tokens_by_less_than_a_ten_thousandth(loaded
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
 def test_half_precision_moves_the_vectors_of_the_parts_by_less_than_a_thousandth(loaded, family):
     parts, vision = loaded
-    exact, stored = (region_vectors(consistentid_model(family), vision, one) for one in (face(), parts))
+    exact, stored = (region_vectors(consistentid_model(family), vision, one)[0] for one in (face(), parts))
     assert exact.keys() == stored.keys() and len(exact) == 5
     for region, vector in exact.items():
         assert error(stored[region], vector) < 1e-3
@@ -239,13 +238,15 @@ def test_no_photo_goes_through_clip_again(loaded, consistentid):
 
 def encode(vision, consistentid, parts):
     return EncodeFacialPrompt.execute(
-        GoldenCLIP("sd15"), vision, consistentid, parts, "a portrait", "", DEFAULT_CAPTIONS["sd15"], "original", 0.6
+        GoldenCLIP(consistentid.family), consistentid, parts, "a portrait", "",
+        DEFAULT_CAPTIONS[consistentid.family], "original", 0.6, vision,
     )  # fmt: skip
 
 
-def apply(vision, consistentid, parts):
+def apply(vision, consistentid, parts, **inputs):
     return ApplyConsistentID.execute(
-        small_unet("sd15"), consistentid, embedding(), vision, 1.0, 1.0, 0.0, 1.0, face_parts=parts
+        small_unet(consistentid.family), consistentid, embedding(), 1.0, 1.0, 0.0, 1.0, vision, face_parts=parts,
+        **inputs,
     ).args[0]  # fmt: skip
 
 
@@ -275,7 +276,7 @@ def test_set_identity_takes_a_loaded_person(loaded, consistentid):
     parts, vision = loaded
     conditioning = [[torch.zeros(1, 77, 768), {}]]
     found = SetIdentity.execute(
-        conditioning, consistentid, vision, 1.0, id_embed=embedding(), face_parts=parts
+        conditioning, consistentid, 1.0, vision, id_embed=embedding(), face_parts=parts
     )
     assert len(found.args[0]) == 1
 
@@ -283,9 +284,9 @@ def test_set_identity_takes_a_loaded_person(loaded, consistentid):
 def test_loaded_parts_mix_with_a_photo_s(loaded, consistentid):
     parts, vision = loaded
     output = MixFaceParts.execute(face(255 - PORTRAIT), eyes=parts)
-    mixed = region_vectors(consistentid, vision, output.args[0])
+    (mixed,) = region_vectors(consistentid, vision, output.args[0])
     torch.testing.assert_close(
-        mixed["eyes"], region_vectors(consistentid, vision, parts)["eyes"], rtol=0, atol=1e-5
+        mixed["eyes"], region_vectors(consistentid, vision, parts)[0]["eyes"], rtol=0, atol=1e-5
     )
     (entry,) = output.ui[UI_KEY]
     assert {part["region"]: part["source"] is None for part in entry["parts"]}["eyes"]
@@ -296,6 +297,147 @@ def test_the_best_of_a_loaded_face_and_its_blurred_photo_are_the_loaded_parts(lo
     blurred = np.asarray(Image.fromarray(PORTRAIT).filter(ImageFilter.GaussianBlur(3)))
     best = BestFaceParts.execute(face(blurred), face_parts_2=parts).args[0]
     assert [isinstance(photo, StoredPhoto) and len(photo.parts) for photo in best.photos] == [False, 5]
+
+
+# ---------------------------------------------------------------- and without CLIP vision
+
+
+PHOTO = torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(8))
+CONDITIONING = [[torch.zeros(1, 77, 768), {}]]
+
+
+def as_saved_before(path):
+    """The same file as the first version of the pack wrote it: without the zero image."""
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file({key: one for key, one in load_file(path).items() if key != "zero_image"}, path, metadata)
+    return path
+
+
+@pytest.fixture
+def loaded_from_old_file(vision):
+    path = as_saved_before(save(embedding(), face_parts=face(), clip_vision=vision))
+    return load(path)[1]
+
+
+def test_the_zero_image_is_saved_to_half_precision(loaded):
+    parts, vision = loaded
+    assert torch.equal(parts.zero_image.features, zero_image(vision).features.half().float())
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_the_prompt_is_encoded_as_with_clip_vision(loaded, family):
+    parts, vision = loaded
+    model = consistentid_model(family)
+    for ours, theirs in zip(encode(None, model, parts).args, encode(vision, model, parts).args, strict=True):
+        for (embeds, _), (expected, _) in zip(ours, theirs, strict=True):
+            assert error(embeds, expected) < 1e-3
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_nobody_has_the_keys_and_values_as_with_clip_vision(loaded, family):
+    parts, vision = loaded
+    stored, exact = (
+        consistentid_model(family).no_identity_keys_values(zero_image(one, parts)) for one in (None, vision)
+    )
+    for index, pair in exact.items():
+        for found, expected in zip(stored[index], pair, strict=True):
+            assert 0 < error(found, expected) < 1e-4
+
+
+def test_the_picture_is_the_one_with_clip_vision(loaded, consistentid):
+    parts, vision = loaded
+    without, with_vision = (sample(apply(one, consistentid, parts)) for one in (None, vision))
+    assert 0 < relative(without, with_vision) < 1e-4
+
+
+def test_set_identity_needs_no_clip_vision_for_a_loaded_person(loaded, consistentid):
+    parts, vision = loaded
+    without, with_vision = (
+        SetIdentity.execute(CONDITIONING, consistentid, 1.0, one, id_embed=embedding(), face_parts=parts).args[0]
+        for one in (None, vision)
+    )  # fmt: skip
+    stored, exact = (conditioning[0][1][IDENTITY_KEY].keys_values for conditioning in (without, with_vision))
+    assert all(torch.equal(stored[index][0], exact[index][0]) for index in exact)
+
+
+def test_set_identity_needs_no_clip_vision_for_nobody(consistentid):
+    (entry,) = SetIdentity.execute(CONDITIONING, consistentid, 1.0).args[0]
+    assert entry[1][IDENTITY_KEY].keys_values is None
+
+
+def test_what_is_made_of_a_loaded_person_is_made_once(loaded, consistentid):
+    parts, vision = loaded
+    nothing = zero_image(None, parts)
+    mixed = MixFaceParts.execute(parts, nose_strength=1.5).args[0]
+    assert zero_image(None, mixed) is nothing
+    for make in (consistentid.no_identity_keys_values, lambda one: zero_vector(consistentid, one)):
+        assert make(nothing) is make(nothing)
+    assert region_vectors(consistentid, None, parts) is region_vectors(consistentid, vision, parts)
+
+
+def test_nothing_is_kept_of_a_loaded_person_who_is_no_longer_used(vision, consistentid):
+    parts = load(save(embedding(), face_parts=face(), clip_vision=vision))[1]
+    encode(None, consistentid, parts)
+    apply(None, consistentid, parts)
+    kept = [weakref.ref(one) for one in (parts, parts.zero_image, parts.photos[0])]
+    del parts
+    gc.collect()
+    assert [one() for one in kept] == [None] * 3
+
+
+def test_a_photo_still_needs_clip_vision(loaded, consistentid):
+    stored, _ = loaded
+    mixed = MixFaceParts.execute(stored, eyes=face(255 - PORTRAIT)).args[0]
+    for parts in (face(), mixed):
+        for node in (encode, apply):
+            with pytest.raises(
+                ValueError, match="not connected, but face_parts brings a photo.*Load CLIP Vision"
+            ):
+                node(None, consistentid, parts)
+    with pytest.raises(ValueError, match="not connected, but image brings a photo.*Load CLIP Vision"):
+        apply(None, consistentid, stored, image=PHOTO)
+    with pytest.raises(ValueError, match="not connected, but image brings a photo"):
+        SetIdentity.execute(CONDITIONING, consistentid, 1.0, id_embed=embedding(), image=PHOTO)
+
+
+def test_without_photo_and_clip_vision_the_photo_is_asked_for(consistentid):
+    with pytest.raises(ValueError, match="There is no photo of the person"):
+        apply(None, consistentid, None)
+
+
+def test_beside_a_photo_the_zero_image_is_that_of_the_connected_model(loaded, consistentid):
+    stored, vision = loaded
+    mixed = MixFaceParts.execute(stored, eyes=face(255 - PORTRAIT)).args[0]
+    apply(vision, consistentid, mixed)
+    assert vision.model.passes == [1, 1]  # the eyes of the photo, the zero image
+    assert zero_image(vision, mixed) is zero_image(vision) is not stored.zero_image
+    saved = load(save(embedding(), face_parts=mixed, clip_vision=vision))[1]
+    encode(None, consistentid, saved)
+
+
+def test_a_file_saved_before_needs_clip_vision_and_says_so(loaded_from_old_file, consistentid):
+    for node in (encode, apply):
+        with pytest.raises(ValueError, match="file of this person lacks.*to Save ID Embedding once"):
+            node(None, consistentid, loaded_from_old_file)
+        node(clip_vision(), consistentid, loaded_from_old_file)
+    # The ID tokens alone are in the file.
+    SetIdentity.execute(
+        CONDITIONING, consistentid, 1.0, id_embed=embedding(), face_parts=loaded_from_old_file
+    )
+
+
+def test_saving_a_person_of_an_old_file_with_clip_vision_completes_the_file(
+    loaded_from_old_file, consistentid
+):
+    fresh = clip_vision()
+    _, parts = load(save(embedding(), face_parts=loaded_from_old_file, clip_vision=fresh))
+    assert fresh.model.passes == [1]  # the zero image
+    (photo,), (before,) = parts.photos, loaded_from_old_file.photos
+    for one, other in zip((photo, *photo.parts), (before, *before.parts), strict=True):
+        assert torch.equal(one.features, other.features)
+    assert [part.quality for part in photo.parts] == [part.quality for part in before.parts]
+    apply(None, consistentid, parts)
 
 
 # ---------------------------------------------------------------- a folder of people
@@ -320,6 +462,21 @@ def test_all_files_of_a_folder_are_combined(vision):
     assert len(parts.photos) == 2 and parts.regions() == ("eyes", "nose")
     concatenated, _ = LoadEmbedding.execute(name, combine=CONCAT).args
     assert torch.equal(concatenated.vector, vectors)
+
+
+@pytest.mark.parametrize("old", [(), ("a",), ("a", "b")], ids=["none old", "one old", "all old"])
+def test_one_file_with_the_zero_image_is_enough_for_a_folder(vision, consistentid, old):
+    for name in ("a", "b"):
+        path = save(embedding(), f"anna/{name}", face_parts=face(), clip_vision=vision)
+        if name in old:
+            as_saved_before(path)
+    _, parts = LoadEmbedding.execute(str(Path("anna", "*"))).args
+    if len(old) < 2:
+        encode(None, consistentid, parts)
+        apply(None, consistentid, parts)
+    else:
+        with pytest.raises(ValueError, match="lacks the features of the zero image"):
+            apply(None, consistentid, parts)
 
 
 def test_a_folder_in_which_a_file_lacks_parts_says_how_many(vision):

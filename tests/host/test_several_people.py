@@ -3,33 +3,20 @@
 import comfy.samplers
 import node_helpers
 import pytest
+import sampling
 import torch
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
-from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
-from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.id_attention import IDAttention
 from consistentid_pack.nodes.identity import SetIdentity
-from consistentid_pack.nodes.model_patch import MAX_PEOPLE, IDAttention
+from consistentid_pack.nodes.model_patch import MAX_PEOPLE
 from consistentid_pack.nodes.roles import IDENTITY_KEY, Identity, Roles
 from consistentid_pack.nodes.spatial_mask import batch_mask, check_mask
-from golden_host import clip_vision, consistentid_model, small_unet
+from golden_host import consistentid_model, small_unet
+from sampling import LEFT, ONE_STEP, latents, person, photo, relative, text, vision
 
-ONE_STEP = torch.tensor([2.9, 1.6])
-NOISE = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
-TEXTS = [torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(10 + i)) for i in range(3)]
-NEGATIVE = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(3))
-LEFT = torch.zeros(1, 16, 16)
-LEFT[..., :8] = 1
+NOISE = latents()
+NEGATIVE = text(9)[0][0]
 RIGHT = 1 - LEFT
-
-
-@pytest.fixture(scope="module")
-def consistentid():
-    return consistentid_model("sd15")
-
-
-@pytest.fixture(scope="module")
-def vision():
-    return clip_vision()
 
 
 @pytest.fixture
@@ -37,80 +24,49 @@ def unet():
     return small_unet("sd15")
 
 
-@pytest.fixture
-def apply(consistentid, vision):
-    def run(model, seed=0, *, weight=1.0, mask=None):
-        return ApplyConsistentID.execute(
-            model, consistentid, person(seed), vision, weight, 1.0, 0.0, 1.0, image=photo(seed), mask=mask
-        ).args[0]
-
-    return run
+def apply(model, seed=0, **options):
+    """With the LoRA, which is merged once however many people there are."""
+    return sampling.apply(model, seed, lora_weight=1.0, **options)
 
 
-@pytest.fixture
-def set_identity(consistentid, vision):
-    def run(conditioning, seed, weight=1.0):
-        id_embed = None if seed is None else person(seed)
-        return SetIdentity.execute(
-            conditioning, consistentid, vision, weight, id_embed=id_embed, image=photo(seed or 0)
-        ).args[0]
-
-    return run
+def set_identity(conditioning, seed, weight=1.0):
+    id_embed = None if seed is None else person(seed)
+    return SetIdentity.execute(
+        conditioning, consistentid_model("sd15"), weight, vision(), id_embed=id_embed, image=photo(seed or 0)
+    ).args[0]
 
 
-def person(seed):
-    vector = torch.randn(1, 512, generator=torch.Generator().manual_seed(100 + seed))
-    return IDEmbedding(vector=vector / vector.norm())
-
-
-def photo(seed):
-    return torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(200 + seed))
-
-
-def sample(model, positive, *, sigmas=ONE_STEP, noise=NOISE, cfg=4.0):
-    guider = comfy.samplers.CFGGuider(model)
-    guider.set_conds(positive, [[NEGATIVE, {}]])
-    guider.set_cfg(cfg)
-    return guider.sample(
-        noise, torch.zeros_like(noise), comfy.samplers.ksampler("euler"), sigmas, disable_pbar=True
-    )
-
-
-def text(number, **options):
-    return [[TEXTS[number], options]]
+def sample(model, positive, **options):
+    return sampling.one_step(model, positive, [[NEGATIVE, {}]], **options)
 
 
 def masked(number, mask):
     return text(number, mask=mask, mask_strength=1.0)
 
 
-def relative(a, b):
-    return ((a - b).abs().max() / b.abs().max()).item()
-
-
 # --- by conditioning -------------------------------------------------------------
 
 
-def test_each_half_shows_its_own_person(unet, apply, set_identity):
+def test_each_half_shows_its_own_person(unet):
     both = sample(
-        apply(unet, seed=5), set_identity(masked(0, LEFT), 1) + set_identity(masked(1, RIGHT), 2), cfg=1.0
+        apply(unet, 5), set_identity(masked(0, LEFT), 1) + set_identity(masked(1, RIGHT), 2), cfg=1.0
     )
-    first = sample(apply(unet, seed=1), text(0), cfg=1.0)
-    second = sample(apply(unet, seed=2), text(1), cfg=1.0)
+    first = sample(apply(unet, 1), text(0), cfg=1.0)
+    second = sample(apply(unet, 2), text(1), cfg=1.0)
     assert relative(both[..., :8], first[..., :8]) < 1e-5
     assert relative(both[..., 8:], second[..., 8:]) < 1e-5
 
 
-def test_a_conditioning_without_an_own_person_shows_that_of_apply(unet, apply, set_identity):
-    mixed = sample(apply(unet, seed=1), masked(0, LEFT) + set_identity(masked(1, RIGHT), 2), cfg=1.0)
-    alone = sample(apply(unet, seed=1), text(0), cfg=1.0)
+def test_a_conditioning_without_an_own_person_shows_that_of_apply(unet):
+    mixed = sample(apply(unet, 1), masked(0, LEFT) + set_identity(masked(1, RIGHT), 2), cfg=1.0)
+    alone = sample(apply(unet, 1), text(0), cfg=1.0)
     assert relative(mixed[..., :8], alone[..., :8]) < 1e-5
 
 
-def test_set_identity_without_a_face_shows_nobody(unet, apply, set_identity):
-    nobody = sample(apply(unet, seed=1), set_identity(text(0), None), cfg=1.0)
+def test_set_identity_without_a_face_shows_nobody(unet):
+    nobody = sample(apply(unet, 1), set_identity(text(0), None), cfg=1.0)
     # A person of weight 1 whose tokens are the "nobody" of the negative branch.
-    negative_role = sample_as_negative(apply(unet, seed=1))
+    negative_role = sample_as_negative(apply(unet, 1))
     assert relative(nobody, negative_role) < 1e-5
 
 
@@ -124,25 +80,23 @@ def sample_as_negative(model):
     )
 
 
-def test_the_weight_of_set_identity_takes_the_place_of_applys(unet, apply, set_identity):
+def test_the_weight_of_set_identity_takes_the_place_of_applys(unet):
     own = sample(apply(unet, seed=1, weight=0.2), set_identity(text(0), 2, weight=0.7), cfg=1.0)
     assert relative(own, sample(apply(unet, seed=2, weight=0.7), text(0), cfg=1.0)) < 1e-5
 
 
-def test_an_own_person_is_not_added_once_per_apply(unet, apply, set_identity):
+def test_an_own_person_is_not_added_once_per_apply(unet):
     positive = set_identity(text(0), 3)
-    chained = sample(apply(apply(unet, seed=1), seed=2), positive, cfg=1.0)
-    assert relative(chained, sample(apply(unet, seed=1), positive, cfg=1.0)) < 1e-5
+    chained = sample(apply(apply(unet, 1), seed=2), positive, cfg=1.0)
+    assert relative(chained, sample(apply(unet, 1), positive, cfg=1.0)) < 1e-5
 
 
-def test_an_area_conditioning_keeps_its_person_and_its_copy_in_the_negative_shows_nobody(
-    unet, apply, set_identity, monkeypatch
-):
+def test_an_area_conditioning_keeps_its_person_and_its_copy_in_the_negative_shows_nobody(unet, monkeypatch):
     calls = []
     shown = Roles.shown
     monkeypatch.setattr(Roles, "shown", lambda self, uuids: calls.append(shown(self, uuids)) or calls[-1])
     area = set_identity(text(0, area=(8, 8, 4, 4), strength=1.0), 2)
-    assert torch.isfinite(sample(apply(unet, seed=1), area + text(1))).all()
+    assert torch.isfinite(sample(apply(unet, 1), area + text(1))).all()
     assert sorted(kind(one) for call in calls for one in call) == ["apply", "nobody", "nobody", "own"]
 
 
@@ -150,11 +104,9 @@ def kind(shown):
     return "nobody" if shown is None else "own" if isinstance(shown, Identity) else "apply"
 
 
-def test_a_negative_area_copied_into_the_positive_shows_the_person_of_the_text_it_takes(
-    unet, apply, set_identity
-):
+def test_a_negative_area_copied_into_the_positive_shows_the_person_of_the_text_it_takes(unet):
     """The host gives the copy the positive's text; the person must come along."""
-    guider = comfy.samplers.CFGGuider(apply(unet, seed=1))
+    guider = comfy.samplers.CFGGuider(apply(unet, 1))
     guider.set_conds(
         set_identity(text(0), 2), [[NEGATIVE, {"area": (8, 8, 4, 4), "strength": 1.0}], [NEGATIVE, {}]]
     )
@@ -162,24 +114,24 @@ def test_a_negative_area_copied_into_the_positive_shows_the_person_of_the_text_i
     mixed = guider.sample(
         NOISE, torch.zeros_like(NOISE), comfy.samplers.ksampler("euler"), ONE_STEP, disable_pbar=True
     )
-    whole = sample(apply(unet, seed=2), text(0), cfg=1.0)
+    whole = sample(apply(unet, 2), text(0), cfg=1.0)
     assert relative(mixed[..., 12:, :], whole[..., 12:, :]) < 1e-5
 
 
-def test_other_nodes_keep_the_identity_of_a_conditioning(set_identity):
+def test_other_nodes_keep_the_identity_of_a_conditioning():
     changed = node_helpers.conditioning_set_values(set_identity(text(0), 1), {"start_percent": 0.2})
     assert isinstance(changed[0][1][IDENTITY_KEY], Identity)
 
 
-def test_an_identity_of_another_family_is_refused(unet, apply, consistentid, vision):
+def test_an_identity_of_another_family_is_refused(unet):
     positive = SetIdentity.execute(
-        text(0), consistentid_model("sdxl"), vision, 1.0, id_embed=person(1), image=photo(1)
+        text(0), consistentid_model("sdxl"), 1.0, vision(), id_embed=person(1), image=photo(1)
     ).args[0]
     with pytest.raises(ModelMismatchError, match="SDXL.*SD1.5"):
-        sample(apply(unet, seed=1), positive)
+        sample(apply(unet, 1), positive)
 
 
-def test_more_people_than_a_picture_holds_are_refused(unet, apply):
+def test_more_people_than_a_picture_holds_are_refused(unet):
     model = unet
     for seed in range(MAX_PEOPLE):
         model = apply(model, seed)
@@ -195,20 +147,21 @@ def test_outside_its_mask_a_person_adds_nothing_to_the_attention():
     q, k, v = (torch.randn(1, 64, 32, generator=generator) for _ in range(3))
     keys, values = (torch.randn(1, 4, 32, generator=generator) for _ in range(2))
     options = {"n_heads": 4, "attn_precision": None, "activations_shape": [1, 32, 8, 8]}
-    plain = IDAttention(None, keys, values * 0, None)(q, k, v, options)
-    everywhere = IDAttention(None, keys, values, None)(q, k, v, options)
-    halved = IDAttention(None, keys, values, LEFT[None])(q, k, v, options)
+    weights = torch.ones(1, 1, 1)
+    plain = IDAttention(None, keys, values * 0, weights)(q, k, v, options)
+    everywhere = IDAttention(None, keys, values, weights)(q, k, v, options)
+    halved = IDAttention(None, keys, values, weights, LEFT[None])(q, k, v, options)
     left, right = (torch.arange(64) % 8 < 4), (torch.arange(64) % 8 >= 4)
     assert torch.equal(halved[:, right], plain[:, right])
     torch.testing.assert_close(halved[:, left], everywhere[:, left])
 
 
-def test_a_full_mask_is_no_mask(unet, apply):
+def test_a_full_mask_is_no_mask(unet):
     full = sample(apply(unet, mask=torch.ones(1, 40, 30)), text(0))
     assert relative(full, sample(apply(unet), text(0))) < 1e-5
 
 
-def test_two_masks_put_two_people_side_by_side(unet, apply):
+def test_two_masks_put_two_people_side_by_side(unet):
     side_by_side = sample(apply(apply(unet, 1, mask=LEFT), 2, mask=RIGHT), text(0))
     swapped = sample(apply(apply(unet, 2, mask=RIGHT), 1, mask=LEFT), text(0))
     assert relative(side_by_side, swapped) < 1e-5
@@ -216,17 +169,17 @@ def test_two_masks_put_two_people_side_by_side(unet, apply):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 24), (12, 30)], ids=str)
-def test_masks_fit_any_latent_size(unet, apply, size):
+def test_masks_fit_any_latent_size(unet, size):
     noise = torch.randn(1, 4, *size, generator=torch.Generator().manual_seed(5))
     latents = sample(apply(unet, mask=torch.ones(1, 33, 21).tril()), text(0), noise=noise)
     assert torch.isfinite(latents).all() and latents.shape == noise.shape
 
 
-def test_each_latent_of_a_batch_takes_its_own_mask(unet, apply):
+def test_each_latent_of_a_batch_takes_its_own_mask(unet):
     masks = torch.cat([LEFT, RIGHT])
     both = sample(apply(unet, mask=masks), text(0), noise=NOISE.expand(2, -1, -1, -1).clone())
-    for latents, mask in zip(both, (LEFT, RIGHT), strict=True):
-        assert relative(latents[None], sample(apply(unet, mask=mask), text(0))) < 1e-5
+    for found, mask in zip(both, (LEFT, RIGHT), strict=True):
+        assert relative(found[None], sample(apply(unet, mask=mask), text(0))) < 1e-5
 
 
 def test_the_mask_of_an_area_is_the_crop_of_the_whole():

@@ -4,11 +4,13 @@ import comfy.patcher_extension
 import comfy.samplers
 import pytest
 import torch
-from consistentid_pack.consistentid_core.id_embedding import CONCAT, MEAN, NORM_MEAN, IDEmbedding
-from consistentid_pack.nodes.apply import ApplyConsistentID, features_of_person
+from consistentid_pack.consistentid_core.id_embedding import CONCAT, MEAN, NORM_MEAN, ONE_EACH, IDEmbedding
+from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.clip_features import zero_image
 from consistentid_pack.nodes.embedding import INPUTS, CombineEmbeddings, EmbedFace
 from consistentid_pack.nodes.facial_features import merge_photos
 from consistentid_pack.nodes.identity import SetIdentity
+from consistentid_pack.nodes.person import features_of_person, keys_values_of
 from consistentid_pack.nodes.roles import IDENTITY_KEY, KEY
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
 
@@ -38,7 +40,8 @@ def photos(count, seed=0):
 
 def apply(model, vector, vision, image, family="sd15"):
     return ApplyConsistentID.execute(
-        model, consistentid_model(family), IDEmbedding(vector, combine=CONCAT), vision, 1.0, 1.0, 0.0, 1.0, image=image
+        model, consistentid_model(family), IDEmbedding(vector, combine=CONCAT), 1.0, 1.0, 0.0, 1.0,
+        clip_vision=vision, image=image,
     ).args[0]  # fmt: skip
 
 
@@ -88,7 +91,39 @@ def test_as_many_photos_as_vectors_stay_apart():
     features = torch.randn(3, 257, 1280, generator=torch.Generator().manual_seed(4))
     assert torch.equal(merge_photos(features, 3), features)
     for vectors_ in (1, 2, 4):
-        assert torch.equal(merge_photos(features, vectors_), features.mean(0, keepdim=True))
+        torch.testing.assert_close(merge_photos(features, vectors_), features.mean(0, keepdim=True))
+
+
+def test_the_norm_mean_of_features_has_the_length_they_have_on_average():
+    features = torch.randn(3, 257, 1280, generator=torch.Generator().manual_seed(4))
+    merged = merge_photos(features, 1, combine=NORM_MEAN)
+    torch.testing.assert_close(merged[0].norm(dim=-1), features.norm(dim=-1).mean(0))
+    mean = features.mean(0)
+    torch.testing.assert_close(
+        merged[0] / merged[0].norm(dim=-1, keepdim=True), mean / mean.norm(dim=-1, keepdim=True)
+    )
+    weighted = merge_photos(features, 1, [2.0, 1.0, 1.0], NORM_MEAN)
+    torch.testing.assert_close(weighted[0].norm(dim=-1), features[[0, 0, 1, 2]].norm(dim=-1).mean(0))
+
+
+def test_one_photo_is_itself_however_it_is_combined():
+    features = torch.randn(1, 257, 1280, generator=torch.Generator().manual_seed(4))
+    assert all(
+        torch.equal(merge_photos(features, combine=one), features) for one in (MEAN, NORM_MEAN, CONCAT)
+    )
+
+
+def test_the_way_of_combining_reaches_the_features_of_the_photos(vision):
+    image, consistentid = photos(3), consistentid_model("sd15")
+    made = {
+        combine: keys_values_of(consistentid, vision, IDEmbedding(vectors(1), combine=combine), image, None)
+        for combine in (MEAN, NORM_MEAN)
+    }
+    features = features_of_person(vision, image, None, combine=NORM_MEAN)
+    expected = consistentid.keys_values(vectors(1), features)
+    index = next(iter(expected))
+    assert torch.equal(made[NORM_MEAN][index][0], expected[index][0])
+    assert not torch.equal(made[MEAN][index][0], expected[index][0])
 
 
 def test_photos_that_count_differently_are_averaged_even_if_as_many_as_vectors():
@@ -121,7 +156,7 @@ def test_the_negative_has_the_person_s_number_of_tokens(unet, vision):
     """The same layers run both halves of the batch, so their tensors must be equally long."""
     patched = apply(unet, vectors(3), vision, photos(3))
     options = options_of_one_call(patch_of(patched), patched, NOISE.expand(2, -1, -1, -1), (False, True))
-    nobody = consistentid_model("sd15").no_identity_keys_values(vision)
+    nobody = consistentid_model("sd15").no_identity_keys_values(zero_image(vision))
     for index, block in patch_of(patched).blocks.items():
         attention = options["patches_replace"]["attn2"][block]
         assert attention.keys.shape[1] == attention.values.shape[1] == 12
@@ -139,7 +174,7 @@ def test_several_photos_make_another_picture_than_their_mean(unet, vision):
 def test_set_identity_takes_concatenated_embeddings_too(vision):
     consistentid = consistentid_model("sd15")
     conditioning = SetIdentity.execute(
-        [[POSITIVE, {}]], consistentid, vision, 1.0, id_embed=IDEmbedding(vectors(2)), image=photos(2)
+        [[POSITIVE, {}]], consistentid, 1.0, vision, id_embed=IDEmbedding(vectors(2)), image=photos(2)
     ).args[0]
     keys_values = conditioning[0][1][IDENTITY_KEY].keys_values
     assert {keys.shape[1] for keys, _ in keys_values.values()} == {8}
@@ -192,7 +227,7 @@ def test_two_embeddings_are_needed_and_the_rest_is_optional():
 @pytest.mark.parametrize("node", [EmbedFace, CombineEmbeddings])
 def test_the_default_way_of_combining_is_the_norm_mean(node):
     choice = next(one for one in node.define_schema().inputs if one.id == "combine")
-    assert choice.default == NORM_MEAN and choice.options == [NORM_MEAN, MEAN, CONCAT]
+    assert choice.default == NORM_MEAN and choice.options == [NORM_MEAN, MEAN, CONCAT, ONE_EACH]
 
 
 def test_the_choice_is_the_last_input_of_id_embedding():

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from server_host import (
     PACK_IMPORT_SECONDS,
     SDXL_CHECKPOINT,
@@ -81,6 +81,12 @@ def sdxl_workflow(host) -> Workflow:
 
 
 @pytest.fixture
+def batch_workflow(host) -> Workflow:
+    """The shipped workflow for a picture of each person with the session's files, small and short."""
+    return _small("consistentid_one_each_api.json", host.models)
+
+
+@pytest.fixture
 def plain_workflow(workflow) -> Workflow:
     """The same base model, prompts, seed and size, without anything of ours."""
     kept = keep(workflow, "CheckpointLoaderSimple", "EmptyLatentImage", "KSampler", "VAEDecode", "SaveImage")
@@ -115,6 +121,7 @@ def _make_pictures(folder: Path) -> None:
     for file in ("astronaut.png", "astronaut_labels.png", "pose.png"):
         shutil.copy(ASSETS / file, folder)
     photo.convert("RGBA").save(folder / "rgba.png")
+    ImageOps.invert(photo.convert("RGB")).save(folder / "negative.png")
     photo.resize((7680, 4320)).save(folder / "8k.jpg")
     Image.new("RGB", (400, 300), "grey").save(folder / "nobody.png")
     Image.new("RGB", (1, 1), "red").save(folder / "one_pixel.png")

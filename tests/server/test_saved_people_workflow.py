@@ -1,4 +1,4 @@
-"""A person is saved in one workflow and drawn in another, which has no photo and no face recognition."""
+"""A person is saved in one workflow and drawn in another, without photo, face recognition and CLIP vision."""
 
 from pathlib import Path
 
@@ -17,6 +17,7 @@ OF_THE_PHOTO = (
     "ConsistentIDFacePartsFromMap",
     "ConsistentIDFaceCaptioner",
     "ConsistentIDEmbedding",
+    "CLIPVisionLoader",
 )
 
 
@@ -25,7 +26,7 @@ def save(host, workflow):
     """Save the person of the portrait workflow; returns the name of the file as Load ID Embedding lists it."""
 
     def run(**inputs):
-        saving = keep(workflow, *OF_THE_PHOTO, "CLIPVisionLoader")
+        saving = keep(workflow, *OF_THE_PHOTO)
         saving["save"] = {
             "class_type": "ConsistentIDSaveEmbedding",
             "inputs": {
@@ -42,8 +43,9 @@ def save(host, workflow):
 
 def with_loaded(workflow, name):
     """The portrait workflow with a loaded person in place of the photo."""
-    apply = workflow[first(workflow, "ConsistentIDApply")]["inputs"]
-    apply.pop("image", None)
+    workflow[first(workflow, "ConsistentIDApply")]["inputs"].pop("image", None)
+    for node in ("ConsistentIDApply", "ConsistentIDFaceEncoder"):
+        workflow[first(workflow, node)]["inputs"].pop("clip_vision")
     change(workflow, "ConsistentIDApply", id_embed=["person", 0], face_parts=["person", 1])
     change(workflow, "ConsistentIDFaceEncoder", face_parts=["person", 1])
     if isinstance(workflow[first(workflow, "ConsistentIDFaceEncoder")]["inputs"]["caption"], list):
@@ -70,6 +72,14 @@ def test_a_person_from_a_file_is_drawn_as_from_the_photo(host, workflow, save):
     (from_file,) = host.portraits(with_loaded(workflow, name))
     difference = np.abs(from_photo.astype(int) - from_file.astype(int))
     assert difference.mean() < 0.5 and difference.max() <= 8
+
+
+def test_a_photo_without_clip_vision_says_what_to_connect(host, workflow):
+    for node in ("ConsistentIDApply", "ConsistentIDFaceEncoder"):
+        workflow[first(workflow, node)]["inputs"].pop("clip_vision")
+    error = host.fail(workflow)
+    assert error["node_type"] in ("ConsistentIDApply", "ConsistentIDFaceEncoder")
+    assert "clip_vision is not connected, but" in error["exception_message"]
 
 
 def test_a_file_without_parts_says_so_where_they_are_needed(host, workflow, save):

@@ -5,19 +5,21 @@ import comfy.ldm.modules.attention as host_attention
 import comfy.sd
 import pytest
 import torch
-from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_hooks import ConditioningSetDefaultAndCombine, ConditioningSetProperties
 from comfy_extras.nodes_hypernetwork import load_hypernetwork_patch
 from comfy_extras.nodes_model_merging import ModelAdd, ModelMergeBlocks, ModelMergeSimple, ModelSubtract
-from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from consistentid_pack.consistentid_core.leak_control import LeakControl
 from golden_host import small_unet
 from sampling import (
+    LEFT,
     NEGATIVE,
     POSITIVE,
     SIGMAS,
     apply,
     apply_random,
+    compile_node,
+    latents,
+    one_step,
     random,
     random_unet,
     relative,
@@ -25,36 +27,11 @@ from sampling import (
     text,
 )
 
-ONE_STEP = SIGMAS[:2]
-LEFT = torch.zeros(1, 16, 16)
-LEFT[..., :8] = 1
-
-
-@pytest.fixture(scope="module")
-def unet():
-    return small_unet("sd15")
-
 
 @pytest.fixture(scope="module")
 def other():
     """Another checkpoint of the same family."""
     return random_unet("sd15")
-
-
-@pytest.fixture(scope="module")
-def plain(unet):
-    return sample(unet, sigmas=ONE_STEP)
-
-
-@pytest.fixture(autouse=True)
-def the_base_model_is_bit_identical_afterwards(unet, plain):
-    yield
-    assert not unet.patches and not unet.wrappers and not unet.hook_patches
-    assert torch.equal(sample(unet, sigmas=ONE_STEP), plain)
-
-
-def one_step(model, *args, **options):
-    return sample(model, *args, sigmas=ONE_STEP, **options)
 
 
 def lora(seed=50):
@@ -200,32 +177,26 @@ def test_the_compile_node_notices_every_change_with_other_patches_around():
         lambda q, k, v, options: host_attention.attention_pytorch(q, k, v, options["n_heads"]) + 0.1 * q,
         "input", 1,
     )  # fmt: skip
-    graphs = []
-
-    def backend(graph, _):
-        graphs.append(graph)
-        return graph.forward
+    compiled, graphs = compile_node()
 
     def check(patched):
-        compiled = patched.clone()
-        set_torch_compile_wrapper(
-            compiled, backend=backend, options={"guard_filter_fn": skip_torch_compile_dict}
-        )
-        assert relative(sample(compiled), sample(patched)) < 1e-4
+        noise = latents(batch=2)
+        assert relative(sample(compiled(patched), noise=noise), sample(patched, noise=noise)) < 1e-4
 
     def person(number, **options):
         return apply_random(model, "sd15", number, **options)
 
-    torch._dynamo.reset()
     # One after the other in one session, as when someone builds a workflow: each must get a graph of its own.
     check(model)
     check(person(1))
-    check(apply_random(person(1, mask=LEFT), "sd15", 2, leak_control=LeakControl(norm_limit=0.3)))
-    assert len(graphs) == 3
+    check(apply_random(person(1, mask=LEFT), "sd15", 2, leak_control=LeakControl(norm_rescale=0.3)))
+    check(person(1, people=2))
+    assert len(graphs) == 4
     # Of the same structure as before.
     check(model)
     check(person(2, percents=(0.0, 0.2)))
-    assert len(graphs) == 3
+    check(person(2, people=2))
+    assert len(graphs) == 4
 
 
 def test_attention_chosen_by_another_pack_still_computes_the_text(unet):

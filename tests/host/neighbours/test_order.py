@@ -26,11 +26,9 @@ from comfy_extras import (
     nodes_tomesd,
     nodes_video_model,
 )
-from golden_host import small_unet
 from peer_pack import apply_peer, peer_objects
-from sampling import SIGMAS, apply, latents, relative, sample, text
+from sampling import ONE_STEP, apply, latents, one_step, relative, sample, text
 
-ONE_STEP = SIGMAS[:2]
 #: For packs that skip steps.
 FIVE_STEPS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
 
@@ -111,17 +109,6 @@ NEIGHBOURS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def unet():
-    """One model for all tests: whatever they do to its clones, it must stay the same."""
-    return small_unet("sd15")
-
-
-@pytest.fixture(scope="module")
-def plain(unet):
-    return sample(unet, sigmas=ONE_STEP)
-
-
 @dataclass
 class Runs:
     before: torch.Tensor
@@ -165,7 +152,7 @@ def test_the_neighbour_still_acts(runs, neighbour):
 
 def test_the_base_model_is_bit_identical_afterwards(runs, unet, plain):
     assert not unet.patches and not unet.wrappers and not unet.object_patches
-    assert torch.equal(sample(unet, sigmas=ONE_STEP), plain)
+    assert torch.equal(one_step(unet), plain)
 
 
 # --- several at once, and again and again ---------------------------------------------------

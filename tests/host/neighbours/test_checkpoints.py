@@ -10,15 +10,15 @@ from comfy_extras import nodes_photomaker
 from comfy_extras.nodes_custom_sampler import BasicGuider, DualCFGGuider, SDTurboScheduler
 from comfy_extras.nodes_ip2p import InstructPixToPixConditioning
 from comfy_extras.nodes_model_advanced import ModelSamplingContinuousEDM, ModelSamplingDiscrete
-from golden_host import GoldenCLIP, small_unet
+from golden_host import GoldenCLIP
 from peer_pack import apply_peer
 from sampling import (
     NEGATIVE,
     POSITIVE,
-    SIGMAS,
     apply,
     apply_random,
     fill,
+    one_step,
     photo,
     random_unet,
     relative,
@@ -29,7 +29,6 @@ from sampling import (
 
 from nodes import ConditioningConcat, InpaintModelConditioning
 
-ONE_STEP = SIGMAS[:2]
 HALF = torch.zeros(1, 128, 128)
 HALF[..., :64] = 1
 
@@ -41,17 +40,8 @@ PICTURE = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(8))
 
 
 @pytest.fixture(scope="module")
-def unet():
-    return small_unet("sd15")
-
-
-@pytest.fixture(scope="module")
 def sdxl():
     return small_sdxl()
-
-
-def one_step(model, *args, **options):
-    return sample(model, *args, sigmas=ONE_STEP, **options)
 
 
 # --- checkpoints with further inputs ----------------------------------------------------

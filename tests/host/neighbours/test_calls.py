@@ -17,35 +17,24 @@ from comfy_extras.nodes_model_downscale import PatchModelAddDownscale
 from comfy_extras.nodes_tomesd import TomePatchModel
 from golden_host import CPU, small_unet
 from golden_set import manifest
-from sampling import NEGATIVE, POSITIVE, SIGMAS, apply, fill, latents, random, relative, sample, text
+from sampling import (
+    LEFT,
+    NEGATIVE,
+    POSITIVE,
+    SIGMAS,
+    apply,
+    fill,
+    latents,
+    one_step,
+    random,
+    relative,
+    sample,
+    text,
+)
 
 from nodes import ControlNetApply, ControlNetApplyAdvanced
 
-ONE_STEP = SIGMAS[:2]
 PICTURE = torch.rand(1, 128, 128, 3, generator=torch.Generator().manual_seed(8))
-LEFT = torch.zeros(1, 16, 16)
-LEFT[..., :8] = 1
-
-
-@pytest.fixture(scope="module")
-def unet():
-    return small_unet("sd15")
-
-
-@pytest.fixture(scope="module")
-def plain(unet):
-    return sample(unet, sigmas=ONE_STEP)
-
-
-@pytest.fixture(autouse=True)
-def the_base_model_is_bit_identical_afterwards(unet, plain):
-    yield
-    assert not unet.patches and not unet.wrappers and not unet.model_options["transformer_options"]
-    assert torch.equal(sample(unet, sigmas=ONE_STEP), plain)
-
-
-def one_step(model, *args, **options):
-    return sample(model, *args, sigmas=ONE_STEP, **options)
 
 
 # --- ControlNet and GLIGEN -------------------------------------------------------------
