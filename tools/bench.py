@@ -2,8 +2,9 @@
 
     python tools/bench.py
     python tools/bench.py --size 512 --rounds 20
+    python tools/bench.py --family sdxl --rounds 5      needs 16 GB of memory
 
-Prints a table and writes benchmarks/latest.json. Absolute times say little on a shared machine;
+Prints a table and writes benchmarks/latest.json, or latest_sdxl.json. Absolute times say little on a shared machine;
 judge the patch by the ID branch alone and by the operations per UNet call.
 """
 
@@ -30,10 +31,10 @@ def main() -> int:
         "--size", type=int, default=256, help="side of the picture in pixels (default: %(default)s)"
     )
     parser.add_argument("--rounds", type=int, default=12, help="interleaved rounds (default: %(default)s)")
-    options = parser.parse_args()
-    return prepare().run(
-        ["-m", "tools.measure", json.dumps({"size": options.size, "rounds": options.rounds})]
+    parser.add_argument(
+        "--family", choices=("sd15", "sdxl"), default="sd15", help="of the model (default: %(default)s)"
     )
+    return prepare().run(["-m", "tools.measure", json.dumps(vars(parser.parse_args()))])
 
 
 if __name__ == "__main__":

@@ -297,12 +297,12 @@ def two_people() -> Image.Image:
 
 
 def weight_curves() -> Image.Image:
-    """The curves of Leak Control over the steps of a run."""
+    """The curves of Leak Control in the course of sampling."""
     sheet = Sheet(WIDTH, 270)
     for place, curve in enumerate(CURVES):
         left, top = 14 + 154 * (place % 3), 14 + 128 * (place // 3)
         sheet.plate((left, top, left + 144, top + 84), _PANEL)
-        factors = LeakControl(curve).weight_factors(30)
+        factors = [LeakControl(curve).weight_factor(i / 29) for i in range(30)]
         points = [(left + 8 + 128 * i / 29, top + 76 - 68 * factor) for i, factor in enumerate(factors)]
         for start, end in pairwise(points):
             sheet.line(start, end, region_named("eyes").colour)
@@ -367,13 +367,13 @@ def saved_person(parsed: FacePhoto) -> Image.Image:
     sheet.text((313, 40), "Save ID Embedding", anchor="mm", colour=_GREEN)
     sheet.text((313, 74), "512 numbers: 2 kB", anchor="mm", size=_SMALL)
     sheet.text((313, 108), "with face_parts, what CLIP", anchor="mm", size=_SMALL, colour=_DIM)
-    sheet.text((313, 134), "sees of photo and parts: 4 MB", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((313, 134), "sees of photo and parts: 5 MB", anchor="mm", size=_SMALL, colour=_DIM)
     sheet.arrow((313, 166), (313, 212))
     sheet.text((300, 188), "person_00001_.safetensors", anchor="rm", size=_SMALL, colour=_DIM)
     sheet.box((160, 216, 466, 316))
     sheet.text((313, 242), "Load ID Embedding", anchor="mm", colour=_GREEN)
-    sheet.text((313, 272), "in place of the photo,", anchor="mm", size=_SMALL)
-    sheet.text((313, 296), "Parse Face and ID Embedding", anchor="mm", size=_SMALL)
+    sheet.text((313, 272), "in place of photo, Parse Face,", anchor="mm", size=_SMALL)
+    sheet.text((313, 296), "ID Embedding and CLIP vision", anchor="mm", size=_SMALL)
     return sheet.finished()
 
 

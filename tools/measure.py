@@ -20,13 +20,14 @@ from .console import run_command, say
 from .model_files import models_folders, resolve
 from .standins import catalogue
 
-RESULTS = paths.ROOT / "benchmarks" / "latest.json"
+RESULTS = paths.ROOT / "benchmarks"
+FILES = {"sd15": "latest.json", "sdxl": "latest_sdxl.json"}
 
 
 def main() -> int:
     job = json.loads(sys.argv[1])
     host = os.environ["COMFYUI_PATH"]
-    wanted = {key: catalogue.FULL[key] for key in (catalogue.CHECKPOINT, catalogue.CONSISTENTID)}
+    wanted = catalogue.MEASURED[job["family"]]
     models = resolve(wanted, models_folders(Path(host)))
     checkpoint, consistentid = (str(models[key].folder / models[key].name) for key in wanted)
     start_host(host)
@@ -35,12 +36,13 @@ def main() -> int:
     with torch.inference_mode():
         results = measure_steps(checkpoint, consistentid, job["size"], job["rounds"])
     results |= {
+        "family": job["family"],
         "import_seconds": import_seconds(host),
         "date": date.today().isoformat(),
         "torch": torch.__version__,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / FILES[job["family"]]).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     for name, value in results.items():
         say(f"{name:>32}  {json.dumps(value)}")
     return 0
@@ -74,6 +76,7 @@ def measure_steps(checkpoint: str, consistentid: str, size: int, rounds: int) ->
         "patched": calls.patch(),
         "patched_with_range": calls.patch(percents=(0.0, 1.0)),
         "patched_with_mask": calls.patch(mask=torch.ones(1, size, size)),
+        "two_people": [*calls.patch(), *calls.patch(is_first=False)],
     }
     seconds: dict[str, list[float]] = {name: [] for name in (*wrappers, "id_branch")}
     names = list(wrappers)
@@ -123,7 +126,10 @@ class UNetCalls:
         comfy.model_management.load_models_gpu([self._model])
         self._x = torch.randn(2, 4, size // 8, size // 8)
         self._sigma = torch.full((2,), 5.0)
-        self._context = torch.randn(2, 77, self._consistentid.cross_attention_dim)
+        conditioning = {"c_crossattn": torch.randn(2, 77, self._consistentid.cross_attention_dim)}
+        if self._consistentid.family == "sdxl":
+            conditioning["y"] = torch.randn(2, self._model.model.adm_channels)
+        self._conditioning = conditioning
 
     def patch(self, **options) -> list:
         """The wrapper of one made-up person."""
@@ -150,16 +156,14 @@ class UNetCalls:
             "wrappers": {"apply_model": {KEY: wrappers}},
             KEY: self._roles,
         }
-        self._model.model.apply_model(
-            self._x, self._sigma, c_crossattn=self._context, transformer_options=options
-        )
+        self._model.model.apply_model(self._x, self._sigma, transformer_options=options, **self._conditioning)
 
     def time_id_branch(self, wrappers: list) -> float:
         """Seconds of one UNet call that are spent on the ID tokens: the attention to them and the sum."""
-        from consistentid_pack.nodes import model_patch
+        from consistentid_pack.nodes import id_attention
 
         spent = 0.0
-        plain = model_patch.add_id_attention
+        plain = id_attention.add_id_attention
 
         def timed(*args, **kwargs):
             nonlocal spent
@@ -168,11 +172,11 @@ class UNetCalls:
             spent += time.perf_counter() - started
             return result
 
-        model_patch.add_id_attention = timed
+        id_attention.add_id_attention = timed
         try:
             self.call(wrappers)
         finally:
-            model_patch.add_id_attention = plain
+            id_attention.add_id_attention = plain
         return spent
 
     def count_operations(self, wrappers: list) -> int:

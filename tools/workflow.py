@@ -65,7 +65,7 @@ def use_label_map(workflow: Workflow, file: str) -> None:
     """
     (parser,) = nodes_of(workflow, "ConsistentIDFaceParser")
     inputs = workflow[parser]["inputs"]
-    switches = {name: value for name, value in inputs.items() if name in _PART_SWITCHES}
+    same = {name: value for name, value in inputs.items() if name in (*_PART_SWITCHES, "batch")}
     for node in workflow.values():
         for name, value in node["inputs"].items():
             if isinstance(value, list) and value[0] == parser:
@@ -78,7 +78,7 @@ def use_label_map(workflow: Workflow, file: str) -> None:
         "Face Parts from Label Map",
         image=inputs["image"],
         label_map=["label_map", 0],
-        **switches,
+        **same,
     )
     _add(workflow, "parts", "PreviewImage", "Parts of the face", images=["parts_from_map", 2])
     _add(workflow, "parsed_parts", "PreviewImage", "Parts the parser finds", images=[parser, 2])

@@ -28,6 +28,14 @@ def _write_narrow_sdxl(path: Path) -> None:
     sd15.write(path, family=SDXL_FAMILY, channel_mult=sd15.NARROW_SDXL, vae="taesd")
 
 
+def _write_sdxl_unet(path: Path) -> None:
+    sd15.write(path, family=SDXL_FAMILY, vae="taesd", clip=False)
+
+
+def _write_consistentid_sdxl(path: Path) -> None:
+    consistentid.write(path, family=SDXL_FAMILY)
+
+
 def _write_narrow_consistentid_sdxl(path: Path) -> None:
     consistentid.write(path, family=SDXL_FAMILY, channel_mult=sd15.NARROW_SDXL)
 
@@ -126,6 +134,29 @@ SDXL = {
         _write_narrow_consistentid_sdxl,
         "a narrow one, 1.0 GB, about 10 s",
     ),
+}
+
+#: What is measured: base model and adapter at full size. Of SDXL without text encoders, which no step uses.
+MEASURED = {
+    "sd15": {key: FULL[key] for key in (CHECKPOINT, CONSISTENTID)},
+    "sdxl": {
+        CHECKPOINT: Wanted(
+            "SDXL checkpoint",
+            ("checkpoints",),
+            model_files.recognise_sdxl,
+            "checkpoints/standin_sdxl_unet.safetensors",
+            _write_sdxl_unet,
+            "5.1 GB, about a minute",
+        ),
+        CONSISTENTID: Wanted(
+            "ConsistentID for SDXL",
+            ("consistentid",),
+            model_files.recognise_consistentid_sdxl,
+            "consistentid/standin_ConsistentID_SDXL-v1.bin",
+            _write_consistentid_sdxl,
+            "2.9 GB, about half a minute",
+        ),
+    },
 }
 
 #: What some of the shipped workflows need besides; the ControlNet fits the narrow SD1.5 checkpoint.

@@ -43,6 +43,11 @@ def muted(node: Node) -> Node:
     return replace(node, is_muted=True)
 
 
+def unconnected(node: Node, *inputs: str) -> Node:
+    """The same node with some of its inputs left open."""
+    return replace(node, values={name: value for name, value in node.values.items() if name not in inputs})
+
+
 def checkpoint(model: ModelLink = model_links.CHECKPOINT_SD15) -> Node:
     return node("checkpoint", "CheckpointLoaderSimple", models=[model], ckpt_name=model.name)
 
@@ -76,8 +81,8 @@ def parse(key: str = "parts", image: str = "@photo.IMAGE", title: str | None = N
     return node(key, "ConsistentIDFaceParser", title, face_parser=face_parser, image=image, **values)
 
 
-def embed(key: str = "id_embed", image: str = "@photo.IMAGE") -> Node:
-    return node(key, "ConsistentIDEmbedding", image=image)
+def embed(key: str = "id_embed", image: str = "@photo.IMAGE", **values: Any) -> Node:
+    return node(key, "ConsistentIDEmbedding", image=image, **values)
 
 
 def person() -> Group:
@@ -122,8 +127,10 @@ def apply(
     )  # fmt: skip
 
 
-def empty_latent(width: int = WIDTH, height: int = HEIGHT) -> Node:
-    return node("latent", "EmptyLatentImage", "Size of the picture", width=width, height=height)
+def empty_latent(
+    width: int = WIDTH, height: int = HEIGHT, title: str = "Size of the picture", **values: Any
+) -> Node:
+    return node("latent", "EmptyLatentImage", title, width=width, height=height, **values)
 
 
 def sample(
@@ -147,9 +154,9 @@ def save(images: str = "@decode.IMAGE", title: str = "The portrait") -> Node:
     return node("save", "SaveImage", title, images=images, filename_prefix="ConsistentID", size=(400, 560))
 
 
-def sampling(*nodes: Node) -> Group:
-    """The sampler's own nodes in one column, the result in another."""
-    return Group("Portrait", ORANGE, [list(nodes), [decode(), save()]])
+def sampling(*nodes: Node, title: str = "The portrait") -> Group:
+    """The sampler's own nodes in one column, the result in another.  title: of the result."""
+    return Group("Portrait", ORANGE, [list(nodes), [decode(), save(title=title)]])
 
 
 def portrait(*, before: Sequence[Node] = (), **values: Any) -> Group:

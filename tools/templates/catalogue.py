@@ -2,8 +2,9 @@
 
 from .captions import ANY_CAPTION, LLAVA_CAPTION
 from .graph import Template
-from .guided import CONTROLNET, IMG2IMG, INPAINT, STYLE_LORA, TWO_PEOPLE
+from .guided import CONTROLNET, IMG2IMG, INPAINT, STYLE_LORA
 from .portraits import PAINTED_MASKS, SAVED_EMBEDDING, SD15, SDXL, SIMPLE
+from .several import MIX_PARTS, ONE_EACH, SEVERAL_PHOTOS, TWO_PEOPLE
 
 TEMPLATES: list[Template] = [
     SD15,
@@ -17,5 +18,8 @@ TEMPLATES: list[Template] = [
     INPAINT,
     CONTROLNET,
     STYLE_LORA,
+    SEVERAL_PHOTOS,
+    MIX_PARTS,
+    ONE_EACH,
     TWO_PEOPLE,
 ]

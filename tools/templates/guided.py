@@ -1,4 +1,4 @@
-"""Workflows that start from a picture, or put more than one thing together."""
+"""Workflows that start from a picture, or in which something besides the person has a say."""
 
 from . import model_links
 from .blocks import (
@@ -8,7 +8,6 @@ from .blocks import (
     decode,
     embed,
     empty_latent,
-    encode,
     models,
     parse,
     person,
@@ -19,7 +18,7 @@ from .blocks import (
     sampling,
     save,
 )
-from .graph import GREEN, ORANGE, PURPLE, TEAL, Group, Node, Template, node
+from .graph import GREEN, ORANGE, TEAL, Group, Node, Template, node
 
 #: About 512x768 in any shape.
 _MEGAPIXELS = 0.4
@@ -234,98 +233,5 @@ A base model made for the style helps more than a strong LoRA on a photographic 
             )
         ],
         [portrait(model="@lora.MODEL", start_percent=0.2, lora_weight=0.8)],
-    ],
-)  # fmt: skip
-
-_SCENE = "photo of a woman on the {} and another woman on the {}, in a café, half-length, film, bokeh, 4k"
-
-
-def _size(width: int, height: int) -> dict[str, int]:
-    return {"width": width, "height": height}
-
-
-def _whose(side: str) -> Group:
-    key, title = f"{side}_photo", f"The person on the {side}"
-    image = f"@{key}.IMAGE"
-    return Group(
-        title,
-        GREEN,
-        [[photo(key, title), embed(f"{side}_id_embed", image)], [parse(f"{side}_parts", image)]],
-    )
-
-
-def _shown(side: str, prompt: str) -> list[list[Node]]:
-    """What one prompt says, where it holds, and whose face it shows."""
-    parts = f"@{side}_parts.face_parts"
-    place = node(
-        f"{side}_place",
-        "ConditioningSetMask",
-        f"On the {side}",
-        conditioning=f"@{side}_encode.positive",
-        mask=f"@{side}_mask.MASK",
-        strength=1.0,
-    )
-    identity = node(
-        f"{side}_identity",
-        "ConsistentIDSetIdentity",
-        conditioning=f"@{side}_place.CONDITIONING",
-        consistentid="@consistentid.consistentid",
-        clip_vision="@clip_vision.CLIP_VISION",
-        id_embed=f"@{side}_id_embed.id_embed",
-        face_parts=parts,
-    )
-    return [[encode(f"{side}_encode", prompt=prompt, parts=parts)], [place, identity]]
-
-
-TWO_PEOPLE = Template(
-    "consistentid_two_people",
-    "Two people",
-    note=f"""## Two people in one picture
-Each has a prompt, a place and an identity of their own.
-
-1. **The person on the left, on the right**: choose two photos, the faces large, frontal and sharp.
-2. **Prompts**: describe the same scene twice, each with its person.
-3. Press **Run**.
-
-The masks in *Places* say who is where: the white half is the left person's. If you change the size of the \
-picture, change the masks too; any mask will do, painted ones as well.
-
-*Apply ConsistentID* is needed once, for the LoRA; *Set Identity* then says whose face each prompt shows.
-{MODEL_FILES}""",
-    groups=[
-        [
-            models(),
-            Group(
-                "Places",
-                TEAL,
-                [
-                    [
-                        node("nowhere", "SolidMask", "Whole picture, empty", value=0.0, **_size(768, 512)),
-                        node("half", "SolidMask", "Left half", value=1.0, **_size(384, 512)),
-                        node(
-                            "left_mask", "MaskComposite", "Left", destination="@nowhere.MASK", source="@half.MASK",
-                            x=0, y=0, operation="add",
-                        ),
-                        node("right_mask", "InvertMask", "Right", mask="@left_mask.MASK"),
-                    ]
-                ],
-            ),
-        ],
-        [_whose("left"), _whose("right")],
-        [
-            Group("Left: prompt, place and identity", PURPLE, _shown("left", _SCENE.format("left", "right"))),
-            Group("Right: prompt, place and identity", PURPLE, _shown("right", _SCENE.format("right", "left"))),
-        ],
-        [
-            sampling(
-                apply(id_embed="@left_id_embed.id_embed", parts="@left_parts.face_parts"),
-                node(
-                    "both", "ConditioningCombine",
-                    conditioning_1="@left_identity.conditioning", conditioning_2="@right_identity.conditioning",
-                ),
-                empty_latent(768, 512),
-                sample(positive="@both.CONDITIONING", negative="@left_encode.negative"),
-            )
-        ],
     ],
 )  # fmt: skip

@@ -13,6 +13,7 @@ from .blocks import (
     consistentid,
     embed,
     empty_latent,
+    encode,
     face_parser,
     models,
     muted,
@@ -23,6 +24,7 @@ from .blocks import (
     prompt,
     sample,
     sampling,
+    unconnected,
 )
 from .graph import BLUE, GREEN, GREY, PURPLE, Group, Node, Template, node
 
@@ -137,12 +139,21 @@ What differs from SD1.5: the model files, the size (864 x 1152), CFG 7.5, 50 ste
 #: What Save ID Embedding calls the first person.
 SAVED_PERSON = "person_00001_.safetensors"
 
+#: Whoever gets a file from somebody else needs the first two only.
+_SAVED_MODEL_FILES = MODEL_FILES.replace(" and face_parsing.pth", "").replace(
+    "- **clip_vision**",
+    """
+Only to save a person:
+- **consistentid**: face_parsing.pth from [JackAILab/ConsistentID](https://huggingface.co/JackAILab/ConsistentID)
+- **clip_vision**""",
+)
+
 SAVED_EMBEDDING = Template(
     "consistentid_saved_embedding",
     "Saved person",
     note=f"""## A person from a file
-The person is saved once and used from then on without photo, face parser and InsightFace. The file has less than \
-10 MB and works with SD1.5 and SDXL.
+The person is saved once and used from then on without photo, face parser, InsightFace and CLIP vision. The file has \
+less than 10 MB and works with SD1.5 and SDXL.
 
 1. Once: select the nodes of *Save a person*, switch them on (**Ctrl+M**), and {GOOD_PHOTO}. Press **Run**, then \
 switch them off again.
@@ -151,20 +162,28 @@ switch them off again.
 
 Files are in output/consistentid; those you keep can go to models/consistentid/embeddings. A file holds no picture, \
 but a person can be recognised by it: treat it like a photo.
-{MODEL_FILES}""",
+{_SAVED_MODEL_FILES}""",
     groups=[
         [
-            Group("Models", BLUE, [[checkpoint(), clip_vision(), consistentid()]]),
+            Group("Models", BLUE, [[checkpoint(), consistentid()]]),
             Group("The person", GREEN, [[node("person", "ConsistentIDLoadEmbedding", name=SAVED_PERSON)]]),
         ],
-        [prompt(parts="@person.face_parts")],
-        [portrait(id_embed="@person.id_embed", parts="@person.face_parts")],
+        [Group("Prompt", PURPLE, [[unconnected(encode(parts="@person.face_parts"), "clip_vision")]])],
+        [
+            sampling(
+                unconnected(
+                    apply(id_embed="@person.id_embed", parts="@person.face_parts"), "clip_vision"
+                ),
+                empty_latent(),
+                sample(),
+            )
+        ],
         [
             Group(
                 "Save a person, once (muted: Ctrl+M)",
                 GREY,
                 [
-                    [muted(photo()), muted(face_parser())],
+                    [muted(photo()), muted(face_parser()), muted(clip_vision())],
                     [muted(parse())],
                     [
                         muted(embed()),

@@ -21,12 +21,18 @@ from .. import paths
 from .graph import Template
 from .pose import draw_pose
 
+Box = tuple[int, int, int, int]
+
 SIDE = 480
 _ART = 372  # of the side, above the title
 
 #: In the photo: head and shoulders; the face.
 _HEAD = (78, 6, 352, 280)
 _FACE = (170, 52, 278, 160)
+#: Squares around the parts, in the order of REGIONS.
+_PLACES: tuple[Box, ...] = (
+    (168, 62, 284, 178), (186, 83, 222, 119), (162, 110, 188, 136), (204, 98, 244, 138), (196, 122, 248, 174),
+)  # fmt: skip
 
 _STYLE = f"""
 .card {{ position: fixed; inset: 0 auto auto 0; width: {SIDE}px; height: {SIDE}px; z-index: 99999; overflow: hidden;
@@ -49,8 +55,6 @@ _STYLE = f"""
 .badge {{ width: 58px; height: 58px; border-radius: 50%; display: grid; place-items: center; font-size: 30px;
   font-weight: 700; color: #14161c; border: 3px solid #fff; box-shadow: 0 4px 14px #000a; }}
 """
-
-Box = tuple[int, int, int, int]
 
 
 def thumbnail(template: Template) -> str:
@@ -160,7 +164,7 @@ def _restyle() -> str:
 def _inpaint() -> str:
     """The face on its way into a picture that has none."""
     x, y = _in_art((0, 0, 512, 397))
-    grey = np.repeat(cv2.cvtColor(_photo(), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+    grey = _grey()
     left, top, right, bottom = (int(value) for value in (x(182), y(58), x(266), y(160)))
     hole = (
         f"<div style='left:{left}px;top:{top}px;width:{right - left}px;height:{bottom - top}px;border-radius:48%;"
@@ -212,6 +216,76 @@ def _two_people() -> str:
     )
 
 
+def _mix_parts() -> str:
+    """Eyes and mouth of a grey photo, laid over the colourful one."""
+    x, y = _in_art(_HEAD)
+    patches, threads = "", ""
+    for region, (left, top, right, bottom), turn in [
+        (REGIONS[1], (186, 88, 266, 116), -3), (REGIONS[4], (192, 132, 252, 164), 2),
+    ]:  # fmt: skip
+        width, height = round(x(right) - x(left)), round(y(bottom) - y(top))
+        patches += (
+            f"<div class=frame style='left:{x(left)}px;top:{y(top)}px;width:{width}px;height:{height}px;"
+            f"transform:rotate({turn}deg);border-color:{_css(region)};border-width:4px;border-radius:16px'>"
+            f"<div style='margin:-4px'>{_image(_grey(), (left, top, right, bottom), width, height)}</div></div>"
+        )
+        threads += (
+            f"<path d='M 404 250 C 404 {y(bottom) - 20} {x(right) + 60} {y((top + bottom) / 2)} {x(right)} "
+            f"{y((top + bottom) / 2)}' stroke='{_css(region)}'/>"
+        )
+    other = _image(_grey(), (146, 20, 306, 180), 132, 132)
+    return (
+        f"<div class=full>{_image(_photo(), _HEAD)}</div><svg class=full viewBox='0 0 {SIDE} {_ART}' fill='none' "
+        f"stroke-width='4' stroke-linecap='round'>{threads}</svg>{patches}"
+        f"<div class=frame style='left:330px;top:222px;width:132px;height:132px;border-radius:50%'>{other}</div>"
+    )
+
+
+def _several_photos() -> str:
+    """Three prints of one person, and the parts that are taken from them."""
+    photo = _photo()
+    mirrored = np.ascontiguousarray(photo[:, ::-1])
+    prints = "".join(
+        f"<div class=frame style='left:{left}px;top:{top}px;width:168px;height:212px;border-width:6px;"
+        f"border-color:#f2f4f8;border-radius:8px;transform:rotate({turn}deg);filter:{light}'>"
+        f"{_image(pixels, box, 168, 212)}</div>"
+        for pixels, box, left, top, turn, light in [
+            (mirrored, (200, 16, 376, 238), 30, 42, -9, "sepia(.45) brightness(.92)"),
+            (photo, (120, 0, 360, 303), 282, 42, 9, "brightness(.88) saturate(.55)"),
+            (photo, (140, 14, 312, 231), 156, 24, 0, "none"),
+        ]
+    )  # fmt: skip
+    parts = "".join(
+        f"<div class=frame style='left:{33 + 86 * i}px;top:272px;width:72px;height:72px;border-radius:50%;"
+        f"border-width:5px;border-color:{_css(region)}'>{_image(photo, box, 62, 62)}</div>"
+        for i, (region, box) in enumerate(zip(REGIONS, _PLACES, strict=True))
+    )
+    return f"{prints}{parts}"
+
+
+def _one_each() -> str:
+    """Three photos, and above each the picture of its person."""
+    photo = _photo()
+    mirrored = np.ascontiguousarray(photo[:, ::-1])
+    people = [
+        (photo, (146, 4, 306, 266), (162, 36, 292, 166), "none", REGIONS[1]),
+        (mirrored, (206, 4, 366, 266), (220, 36, 350, 166), "hue-rotate(200deg)", REGIONS[0]),
+        (photo, (146, 4, 306, 266), (162, 36, 292, 166), "hue-rotate(95deg) saturate(.8)", REGIONS[2]),
+    ]
+    cards = ""
+    for i, (pixels, box, face, light, region) in enumerate(people):
+        x = 18 + 152 * i
+        cards += (
+            f"<div class=frame style='left:{x}px;top:20px;width:140px;height:274px'>"
+            f"<div style='filter:{light}'>{_image(pixels, box, 140, 274)}</div>"
+            f"<div style='position:absolute;inset:0;background:{_css(region)};opacity:.3'></div></div>"
+            f"<div class=frame style='left:{x + 26}px;top:262px;width:88px;height:88px;border-radius:50%;"
+            f"border-width:5px;border-color:{_css(region)}'>"
+            f"<div style='filter:{light}'>{_image(pixels, face, 78, 78)}</div></div>"
+        )
+    return cards
+
+
 _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_sd15": _portrait,
     "consistentid_simple": _simple,
@@ -224,6 +298,9 @@ _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_inpaint": _inpaint,
     "consistentid_controlnet": _pose,
     "consistentid_style_lora": _style_lora,
+    "consistentid_several_photos": _several_photos,
+    "consistentid_mix_parts": _mix_parts,
+    "consistentid_one_each": _one_each,
     "consistentid_two_people": _two_people,
 }
 
@@ -269,6 +346,11 @@ def _image(pixels: np.ndarray, box: Box | None, width: int = SIDE, height: int =
 
 def _photo() -> np.ndarray:
     return np.asarray(Image.open(paths.WORKFLOWS / "assets" / "astronaut.png").convert("RGB"))
+
+
+def _grey() -> np.ndarray:
+    """The photo without its colours, for another photo."""
+    return np.repeat(cv2.cvtColor(_photo(), cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
 
 
 def _parts() -> np.ndarray:
