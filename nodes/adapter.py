@@ -1,13 +1,17 @@
 """Fitting an adapter to a model: its layers, and its LoRA as weight patches."""
 
+from collections import defaultdict
+from collections.abc import Iterable
+
 import comfy.lora
 import comfy.utils
+import torch
+from comfy.weight_adapter import LoRAAdapter
 
 from ..consistentid_core.attention import lora_weights
 from ..consistentid_core.errors import ModelMismatchError
 from ..consistentid_core.unet_layers import AttentionLayer, attention_layers
 from .models import FAMILY_NAMES, ConsistentIDModel
-from .roles import KEY
 
 
 def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLayer]:
@@ -56,22 +60,42 @@ def _misfits(model, consistentid: ConsistentIDModel, layer: AttentionLayer) -> l
 
 
 def merge_lora(model, consistentid: ConsistentIDModel, layers: list[AttentionLayer], strength: float) -> None:
-    """Add the adapter's LoRA to a cloned model as ordinary weight patches.
+    """Bring the adapter's LoRA in a cloned model to a strength, as ordinary weight patches.
 
-    Several people of one adapter share its LoRA: where it is merged already, only the
-    difference to the new strength is added.
+    Several people of one adapter share its LoRA: where a weight has it already, only the difference is added.
     """
-    merged: dict[object, float] = dict(model.get_attachment(KEY) or {})
-    missing = strength - merged.get(consistentid.lora_key, 0.0)
-    if missing == 0.0:
-        return
     key_map = comfy.lora.model_lora_keys_unet(model.model, {})
     patches = comfy.lora.load_lora(lora_weights(consistentid.adapters, layers), key_map)
-    applied = model.add_patches(patches, missing)
-    if len(applied) != 4 * len(layers):
+    if len(patches) != 4 * len(layers):
         raise ModelMismatchError(
-            f"Only {len(applied)} of {4 * len(layers)} attention weights took the ConsistentID LoRA; "
+            f"Only {len(patches)} of {4 * len(layers)} attention weights took the ConsistentID LoRA; "
             "this model names its layers in a way the host does not know. Use an ordinary SD1.5 or SDXL checkpoint."
         )
-    merged[consistentid.lora_key] = strength
-    model.set_attachments(KEY, merged)
+    by_difference = defaultdict(dict)
+    for key, lora in patches.items():
+        by_difference[strength - _strength_of(lora, model.patches.get(key, ()))][key] = lora
+    by_difference.pop(0.0, None)
+    for difference, some in by_difference.items():
+        model.add_patches(some, difference)
+
+
+def _strength_of(lora: LoRAAdapter, patches: Iterable[tuple]) -> float:
+    """How strongly a LoRA is in the patches of a weight, counted as the host applies them, one after another.
+
+    Read off the model and not noted down, because nodes that merge models change it, block by block even.
+    """
+    strength = 0.0
+    for factor, value, kept, *_ in patches:
+        strength *= kept
+        if isinstance(value, list):  # The weight of another model, and its own patches.
+            strength += factor * _strength_of(lora, value[1:])
+        elif isinstance(value, LoRAAdapter) and all(map(_is_same, value.weights[:2], lora.weights[:2])):
+            strength += factor
+    return strength
+
+
+def _is_same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors hold the same, of one loaded file or of two."""
+    return one is other or (
+        one.dtype == other.dtype and one.device == other.device and torch.equal(one, other)
+    )

@@ -38,8 +38,6 @@ class ConsistentIDModel:
         self.id_projection = manage(IDProjection.builder(checkpoint.id_projection), checkpoint.id_projection)
         key_values = IDKeyValueProjection.weights(checkpoint.adapters)
         self.key_value_projection = manage(IDKeyValueProjection.builder(key_values), key_values)
-        #: Tells one loaded LoRA from another where it is merged into a model.
-        self.lora_key = object()
         self._no_identity: WeakKeyDictionary[ZeroImage, KeysValues] = WeakKeyDictionary()
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:

@@ -1,5 +1,7 @@
 """Apply ConsistentID on the small golden UNets, in ComfyUI's own sampling loop."""
 
+import copy
+
 import comfy.model_management
 import comfy.samplers
 import pytest
@@ -316,6 +318,19 @@ def test_two_people_add_up_in_either_order(unet, apply):
 def test_two_people_share_one_lora(unet, apply):
     twice = apply(apply(unet, weight=0.0, lora_weight=0.4), weight=0.0, lora_weight=0.9)
     assert relative(sample(twice), sample(apply(unet, weight=0.0, lora_weight=0.9))) < 1e-5
+
+
+def test_two_people_share_one_lora_if_the_file_was_loaded_for_each(unet, apply, consistentid):
+    again = copy.copy(consistentid)
+    again.adapters = {key: tensor.clone() for key, tensor in consistentid.adapters.items()}
+    layers = fitting_layers(unet, again)
+    twice = apply(unet, weight=0.0)
+    merge_lora(twice, again, layers, 1.0)
+    assert torch.equal(sample(twice), sample(apply(unet, weight=0.0)))
+    other = copy.copy(again)
+    other.adapters = {key: 2 * tensor for key, tensor in again.adapters.items()}
+    merge_lora(twice, other, layers, 1.0)
+    assert relative(sample(twice), sample(apply(unet, weight=0.0))) > 1e-3
 
 
 def test_applying_leaves_the_model_as_it_was(unet, apply):

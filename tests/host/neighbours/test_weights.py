@@ -158,6 +158,23 @@ def test_the_person_can_be_applied_after_any_merge(merge):
     assert relative(shown, one_step(merged)) > 1e-2
 
 
+@pytest.mark.parametrize(
+    "merge",
+    [
+        lambda a, b: ModelMergeSimple().merge(a, b, 0.3)[0],
+        lambda a, b: ModelMergeSimple().merge(b, a, 0.3)[0],
+        lambda a, b: ModelMergeBlocks().merge(a, b, input=0.7, middle=0.5, out=0.2)[0],
+        lambda a, b: ModelAdd().merge(b, ModelSubtract().merge(a, b, 0.5)[0])[0],
+    ],
+    ids=["as the first", "as the second", "by block", "the difference"],
+)
+def test_what_a_merge_left_of_the_lora_is_completed_and_not_added_twice(unet, other, merge):
+    """A weight of zero, because some merges keep the person too: this is about the LoRA."""
+    options = {"weight": 0.0, "lora_weight": 1.0}
+    merged = apply(merge(apply(unet, **options), other), **options)
+    assert relative(one_step(merged), one_step(apply(merge(unet, other), **options))) < 1e-4
+
+
 # --- loading and compiling -----------------------------------------------------------
 
 
