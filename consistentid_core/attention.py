@@ -31,7 +31,7 @@ def add_id_attention(
     *,
     heads: int,
     attention: AttentionFunction = torch_attention,
-    shape_reading: Callable[[Tensor, Tensor], Tensor] | None = None,
+    shape_reading: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Add what the queries read from the ID tokens to what they read from the text.
 
@@ -40,11 +40,11 @@ def add_id_attention(
     k_id, v_id: (people, num_tokens, width) from :class:`~.id_key_values.IDKeyValueProjection`, where ``people``
     divides B: as many pictures in a row share each. The strength of the identity, 1 in the original, is a
     factor of ``v_id``.
-    shape_reading: (text, reading) -> reading, for masks and limits the original does not have.
+    shape_reading: reading -> reading, for masks and limits the original does not have.
     """
     # Pictures of one person are read as one long picture: its keys and values are there once, not per picture.
     reading = attention(q.reshape(len(k_id), -1, q.shape[-1]), k_id, v_id, heads).reshape(q.shape)
-    return text + (reading if shape_reading is None else shape_reading(text, reading))
+    return text + (reading if shape_reading is None else shape_reading(reading))
 
 
 def lora_delta(down: Tensor, up: Tensor, scale: float = 1.0) -> Tensor:

@@ -36,32 +36,44 @@ class IDAttention:
         self.shape_reading = shape_reading
 
     def __call__(self, q, k, v, extra_options):
-        if self.previous is not None:
-            text = self.previous(q, k, v, extra_options)
+        return self._read(q, k, v, extra_options)[1]
+
+    def _read(self, q, k, v, extra_options) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is there without our people, and with those up to this one."""
+        if isinstance(self.previous, IDAttention):
+            # Readings are measured against the text: what other people add to it must not count.
+            text, before = self.previous._read(q, k, v, extra_options)
         else:
-            text = host_attention.optimized_attention(
-                q, k, v, extra_options["n_heads"],
-                attn_precision=extra_options["attn_precision"], transformer_options=extra_options,
-            )  # fmt: skip
+            text = before = self._text(q, k, v, extra_options)
         keys, values, weights, mask = self.keys, self.values, self.weights, self.mask
         if q.shape[0] != weights.shape[0]:
             repeats = region_repeats(q.shape[0], weights.shape[0], extra_options["cond_or_uncond"])
             keys, values, weights = (repeat_chunks(one, repeats) for one in (keys, values, weights))
             mask = None if mask is None else repeat_chunks(mask, repeats)
         # Not the host's global choice: quantising kernels are made for long sequences, not for four tokens.
-        return add_id_attention(
-            text, q, keys, values, heads=extra_options["n_heads"],
+        return text, add_id_attention(
+            before, q, keys, values, heads=extra_options["n_heads"],
             attention=host_attention.attention_pytorch,
-            shape_reading=self._limited_to(weights, mask, extra_options),
+            shape_reading=self._limited_to(text, weights, mask, extra_options),
         )  # fmt: skip
 
-    def _limited_to(self, weights: torch.Tensor, mask: torch.Tensor | None, extra_options) -> Callable | None:
+    def _text(self, q, k, v, extra_options) -> torch.Tensor:
+        if self.previous is not None:
+            return self.previous(q, k, v, extra_options)
+        return host_attention.optimized_attention(
+            q, k, v, extra_options["n_heads"],
+            attn_precision=extra_options["attn_precision"], transformer_options=extra_options,
+        )  # fmt: skip
+
+    def _limited_to(
+        self, text: torch.Tensor, weights: torch.Tensor, mask: torch.Tensor | None, extra_options
+    ) -> Callable | None:
         """What the mask and the leak control leave of a reading; None if there is neither."""
         if mask is None and self.shape_reading is None:
             return None
         shape = extra_options["activations_shape"]
 
-        def limit(text, reading):
+        def limit(reading):
             if self.shape_reading is not None:
                 reading = self.shape_reading(text, reading, weights, shape)
             return reading if mask is None else reading * to_positions(mask, shape)

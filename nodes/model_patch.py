@@ -121,13 +121,16 @@ class IDAttentionPatch:
         """Keys and values laid out like the batch, made once per layout and run."""
         shown = roles.shown(chunks)
         # Where all latents show the same, it does not matter which of them a window shows.
-        frames = window if window and window.dim == 0 and self._is_batch(shown) else None
+        is_batch = any(people_of(self._source(one)[0]) > 1 for one in shown)
+        frames = window if window and window.dim == 0 and is_batch else None
         key = (self, "tokens", shown, frames, x.shape[0], x.device, dtype)
         if key not in roles.prepared:
             sources = [self._source(one) for one in shown]
             per_chunk = x.shape[0] // len(shown)
             latents = frames.indices if frames else range(per_chunk)
             _require_latents(sources, roles.batch or per_chunk)
+            if is_batch and not frames:
+                _require_whole_batch(per_chunk, roles)
             # Asked now, not by the node: what a percent means may be changed by nodes after ours.
             percent_to_sigma = model_sampling.percent_to_sigma
             roles.prepared[key] = lay_out(
@@ -150,11 +153,16 @@ class IDAttentionPatch:
     def _mask_of_call(
         self, roles: Roles, chunks: Sequence, window: Window | None, x: torch.Tensor, dtype: torch.dtype
     ) -> torch.Tensor:
-        """The mask laid out like the batch, made once per layout and run."""
-        areas = roles.areas(chunks)
-        key = (self, "mask", areas, window, x.shape, x.device, dtype)
+        """The mask laid out like the batch, made once per layout and run.
+
+        It is for the person of Apply ConsistentID: conditionings with one of their own have masks of their own.
+        """
+        areas, shown = roles.areas(chunks), roles.shown(chunks)
+        key = (self, "mask", areas, shown, window, x.shape, x.device, dtype)
         if key not in roles.prepared:
             size, per_chunk = roles.latent_size or x.shape[-2:], x.shape[0] // len(chunks)
+            if len(self.mask) > 1 and not (window and window.frames):
+                _require_whole_batch(per_chunk, roles)
             mask = batch_mask(self.mask, size, areas, per_chunk, window, roles.batch)
             if mask.shape[-2] > x.shape[-2] or mask.shape[-1] > x.shape[-1]:
                 raise ValueError(
@@ -162,6 +170,9 @@ class IDAttentionPatch:
                     "a tile lies. Leave the mask unconnected and give each person a masked conditioning with "
                     "Set Identity, or switch the tiling off."
                 )
+            for one, rows in zip(shown, mask.split(per_chunk), strict=True):
+                if isinstance(one, Identity):
+                    rows.fill_(1.0)
             roles.prepared[key] = mask.to(x.device, dtype)
         return roles.prepared[key]
 
@@ -179,10 +190,6 @@ class IDAttentionPatch:
             return keys_values, shown.weight if self.is_first else 0.0
         return self.no_identity, self.weight
 
-    def _is_batch(self, shown: Sequence[Shown]) -> bool:
-        """Whether the latents of a conditioning may show different people."""
-        return any(people_of(self._source(one)[0]) > 1 for one in shown)
-
 
 def _require_latents(sources: Sequence[Source], latents: int) -> None:
     people = max(people_of(keys_values) for keys_values, _ in sources)
@@ -191,4 +198,13 @@ def _require_latents(sources: Sequence[Source], latents: int) -> None:
             f"The ID embedding holds {people} people, one per latent, but the batch has {latents} latents: some would "
             f"not be seen. Set the batch size of the latents to {people}, or choose another way to combine the photos "
             "in ID Embedding."
+        )
+
+
+def _require_whole_batch(per_chunk: int, roles: Roles) -> None:
+    if roles.batch is not None and per_chunk < roles.batch:
+        raise RuntimeError(
+            f"Another node calls the model with {per_chunk} of {roles.batch} latents at a time, so ConsistentID cannot "
+            "know which person or mask belongs to which latent. Remove the node that splits the batch, or use one "
+            "person and one mask for all latents."
         )

@@ -21,12 +21,13 @@ def check_mask(mask: torch.Tensor) -> torch.Tensor:
         )
     if not torch.isfinite(mask).all():
         raise ValueError("The mask contains values that are not numbers (NaN). Check the node it comes from.")
+    mask = mask.float().clamp(0, 1)
     if not mask.any():
         raise ValueError(
             "The mask is empty: it selects nothing, so the person would appear nowhere. Paint the place of the person, "
             "or leave the mask unconnected to use the whole picture."
         )
-    return mask.float().clamp(0, 1)
+    return mask
 
 
 class Window(NamedTuple):

@@ -112,6 +112,15 @@ def test_each_layer_reads_as_much_from_the_person_as_from_the_text(unet, apply, 
     torch.testing.assert_close(torch.stack(shares), torch.full((len(shares), 2), 0.7))
 
 
+def test_several_people_are_each_measured_against_the_text_alone(unet, apply):
+    """Otherwise each would be as long as the text and all people before it, and their order would matter."""
+    one, other = LeakControl(norm_rescale=0.6), LeakControl(norm_rescale=0.3)
+    either = [sample(apply(apply(unet, a), b)) for a, b in ((one, other), (other, one))]
+    assert relative(*either) < 1e-5
+    # The same person twice reads twice the same.
+    assert relative(either[0], sample(apply(unet, LeakControl(norm_rescale=0.9)))) < 1e-5
+
+
 def test_a_run_in_two_passes_goes_on_where_the_first_one_ended(unet, apply):
     """As with the advanced sampler node: what acts depends on the noise, not on the number of the step."""
     control = LeakControl("linear in", self_mask=True)

@@ -91,6 +91,16 @@ def test_an_own_person_is_not_added_once_per_apply(unet):
     assert relative(chained, sample(apply(unet, 1), positive, cfg=1.0)) < 1e-5
 
 
+def test_the_masks_of_apply_do_not_cut_an_own_person(unet):
+    """Where that person is, the mask or area of the conditioning says; so the order of the Applies is all one."""
+    positive = set_identity(text(0), 3)
+    masked_one = sample(apply(apply(unet, 1, mask=LEFT), 2, mask=RIGHT), positive, cfg=1.0)
+    other_order = sample(apply(apply(unet, 2, mask=RIGHT), 1, mask=LEFT), positive, cfg=1.0)
+    alone = sample(apply(unet, 3), text(0), cfg=1.0)
+    assert relative(masked_one, alone) < 1e-5
+    assert relative(other_order, alone) < 1e-5
+
+
 def test_an_area_conditioning_keeps_its_person_and_its_copy_in_the_negative_shows_nobody(unet, monkeypatch):
     calls = []
     shown = Roles.shown
@@ -192,10 +202,11 @@ def test_the_mask_of_an_area_is_the_crop_of_the_whole():
     "mask, words",
     [
         (torch.zeros(1, 8, 8), "empty"),
+        (torch.full((1, 8, 8), -1.0), "empty"),
         (torch.full((1, 8, 8), float("nan")), "not numbers"),
         (torch.ones(1, 8, 8, 3), "shape"),
     ],
-    ids=["empty", "nan", "picture"],
+    ids=["empty", "negative", "nan", "picture"],
 )
 def test_unusable_masks_are_refused(mask, words):
     with pytest.raises(ValueError, match=words):

@@ -23,6 +23,7 @@ from sampling import (
     POSITIVE,
     SIGMAS,
     apply,
+    apply_random,
     fill,
     latents,
     one_step,
@@ -175,6 +176,28 @@ def test_part_of_a_batch_that_fits_no_conditioning_is_refused(unet):
 
     with pytest.raises(RuntimeError, match="1 latents.*2 conditionings"):
         one_step(wrapped(apply(unet), positive_only))
+
+
+def latent_by_latent(apply_model, args):
+    """One call for each latent of a batch of two, with all its conditionings."""
+    results = []
+    for i in range(2):
+        own = {k: v[i::2] if isinstance(v, torch.Tensor) else v for k, v in args["c"].items()}
+        results.append(apply_model(args["input"][i::2], args["timestep"][i::2], **own))
+    return torch.stack(results, dim=1).flatten(0, 1)
+
+
+def test_a_batch_may_run_latent_by_latent_if_all_show_the_same(unet):
+    one_by_one = one_step(wrapped(apply(unet, mask=LEFT), latent_by_latent), noise=latents(batch=2))
+    assert relative(one_by_one, one_step(apply(unet, mask=LEFT), noise=latents(batch=2))) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "options", [{"people": 2}, {"mask": torch.cat([LEFT, 1 - LEFT])}], ids=["people", "masks"]
+)
+def test_latents_that_differ_cannot_run_one_by_one(unet, options):
+    with pytest.raises(RuntimeError, match="1 of 2 latents at a time"):
+        one_step(wrapped(apply_random(unet, "sd15", **options), latent_by_latent), noise=latents(batch=2))
 
 
 def test_the_negative_may_run_on_a_model_of_its_own(unet):
