@@ -12,10 +12,9 @@ float16, which moves the ID tokens by less than 1e-4 of their length (float32 if
 """
 
 import json
-import math
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from .errors import CheckpointError
 from .face_models import RECOGNISER
 from .face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
+from .mixing import check_strengths
 from .pairing import PAIRINGS
 from .weights_file import read_weights
 
@@ -89,10 +89,18 @@ def to_bytes(person: Person) -> bytes:
     return save(tensors, metadata)
 
 
-def write_numbered(data: bytes, folder: Path, name: str, number: int = 1) -> Path:
+def write_numbered(
+    data: bytes,
+    folder: Path,
+    name: str,
+    number: int = 1,
+    *,
+    is_taken: Callable[[str], bool] = lambda file: False,
+) -> Path:
     """Write ``<name>_<number>_.safetensors`` in one step: a reader finds all of it or nothing.
 
     number: where to start; an existing file is never replaced, the next free number is taken.
+    is_taken: whether a file name cannot be used for another reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{name}_{uuid.uuid4().hex}.tmp"
@@ -103,7 +111,7 @@ def write_numbered(data: bytes, folder: Path, name: str, number: int = 1) -> Pat
             os.fsync(file.fileno())
         while True:
             path = folder / f"{name}_{number:05}_{EXTENSION}"
-            if _publish(temporary, path):
+            if not is_taken(path.name) and _publish(temporary, path):
                 return path
             number += 1
     finally:
@@ -121,14 +129,20 @@ def read_person(path: str | os.PathLike[str]) -> Person:
         raise CheckpointError(
             f"'{path}' is no file of Save ID Embedding: those end in {EXTENSION}. Choose such a file."
         )
-    tensors: dict[str, Tensor] = read_weights(path)
+    try:
+        tensors: dict[str, Tensor] = read_weights(path)
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"'{path}' cannot be read: it is damaged, cut short or something else, such as a pickle. Copy it again "
+            "from where it was saved, or make it again with Save ID Embedding."
+        ) from error
     with safe_open(path, framework="pt") as file:
         metadata: dict[str, str] = file.metadata() or {}
     _check_header(path, metadata)
     try:
         embedding = _embedding(tensors, metadata)
         face_parts = _face_parts(tensors, metadata) if "face_parts" in metadata else None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"The contents of '{path}' do not fit its header: {error}. {_SAVE_AGAIN}"
         ) from error
@@ -221,8 +235,9 @@ def _face_parts(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> F
         for i, parts in enumerate(described["photos"])
     )
     strengths = {str(region): float(strength) for region, strength in described["strengths"].items()}
-    if not photos or described["pairing"] not in PAIRINGS or not all(map(math.isfinite, strengths.values())):
+    if not photos or described["pairing"] not in PAIRINGS:
         raise ValueError("the description of the face cannot be used")
+    check_strengths(strengths)
     weights = described["id_weights"]
     return FaceParts(
         photos, strengths, described["pairing"], None if weights is None else tuple(map(float, weights))

@@ -5,6 +5,7 @@ a crop is as large as its photo. Of a photo that was saved and loaded again only
 features are left (:class:`StoredPhoto`), which is all that generation needs.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -119,7 +120,8 @@ class FaceParts:
 
     def __post_init__(self) -> None:
         weights = self.id_weights
-        if weights is not None and (len(weights) != len(self.photos) or min(weights) < 0 or not any(weights)):
+        usable = all(0 <= weight < math.inf for weight in weights or ())
+        if weights is not None and (len(weights) != len(self.photos) or not usable or not any(weights)):
             raise ValueError(
                 f"ID weights {weights} do not fit {len(self.photos)} photos: give one of at least 0 for each, "
                 "and more than 0 to one of them."

@@ -1,6 +1,7 @@
 """The face-recognition vector of one person, from one or more photos (SPEC 2.1)."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -152,10 +153,10 @@ def embed_person(
             found.append(PhotoFaces((), None))
             continue
         faces = tuple(sorted(detection.faces, key=FACE_ORDERS[order]))
-        if index >= len(faces):
+        if not 0 <= index < len(faces):
             raise NoFaceError(
                 f"Face {index} was asked for, but {name} shows {len(faces)}, counted from 0. "
-                f"Choose a face_index up to {len(faces) - 1}, or lower det_threshold (now {threshold:g})."
+                f"Choose a face_index from 0 to {len(faces) - 1}, or lower det_threshold (now {threshold:g})."
             )
         vectors.append(analyser.embed(pixels, faces[index]))
         found.append(PhotoFaces(faces, index))
@@ -174,13 +175,14 @@ def combine_embeddings(
 ) -> IDEmbedding:
     """One ID embedding from several.
 
-    weights: one per embedding, at least 0; by default all count alike, however many photos each is from.
+    weights: one per embedding, 0 and above; by default all count alike, however many photos each is from.
     ``concat`` and ``one per latent`` keep whole vectors, so there a weight of 0 only leaves an embedding out.
     combine: one of :data:`COMBINE_METHODS`.
     Raises ValueError if they do not belong together, or nothing has a weight.
     """
     weights = [1.0] * len(embeddings) if weights is None else list(weights)
-    if len(weights) != len(embeddings) or min(weights, default=0.0) < 0 or not any(weights):
+    usable = all(0 <= weight < math.inf for weight in weights)
+    if len(weights) != len(embeddings) or not usable or not any(weights):
         raise ValueError(
             f"Weights {weights} do not fit {len(embeddings)} ID embeddings: give each a weight of at least 0, "
             "and one of them more than 0."
@@ -193,6 +195,12 @@ def combine_embeddings(
                 f"These ID embeddings cannot be combined: their {what.replace('_', ' ')}s are {' and '.join(values)}. "
                 "Make all of them with the same settings."
             )
+    split = [one for one, _ in used if len(one.vector) > one.people]
+    if combine == ONE_EACH and split:
+        raise ValueError(
+            f"One of these ID embeddings has {len(split[0].vector)} vectors of the same person ({CONCAT}), but for one "
+            f"per latent each person has one. Make it with {NORM_MEAN} or {MEAN}."
+        )
     vectors = torch.cat([one.vector for one, _ in used]).numpy()
     # The vectors of a concatenated embedding share its weight.
     shares = np.concatenate([np.full(len(one.vector), weight / len(one.vector)) for one, weight in used])

@@ -39,7 +39,7 @@ def mix_parts(
     """
     strengths, id_weights = dict(strengths or {}), dict(id_weights or {})
     require_one_person(base, *sources.values())
-    _check_strengths(strengths)
+    check_strengths(strengths)
     _check_weights(id_weight, id_weights, sources)
     for region, source in sources.items():
         _require_region(region, source)
@@ -138,7 +138,8 @@ def _require_region(region: str, source: FaceParts) -> None:
         )
 
 
-def _check_strengths(strengths: Mapping[str, float]) -> None:
+def check_strengths(strengths: Mapping[str, float]) -> None:
+    """Raises ValueError for a strength, by region, that is no number or out of range."""
     for region, strength in strengths.items():
         region_named(region)
         if not MIN_STRENGTH <= strength <= MAX_STRENGTH:

@@ -57,6 +57,13 @@ def list_embeddings() -> list[str]:
     ]
 
 
+def has_embedding(name: str) -> bool:
+    """Whether a saved person of this name is in any of the folders."""
+    return any(
+        os.path.isfile(os.path.join(folder, name)) for folder in folder_paths.get_folder_paths(EMBEDDINGS)
+    )
+
+
 def find_embeddings(name: str) -> list[str]:
     """The full paths of what :func:`list_embeddings` calls ``name``: of one file, or of all in a folder.
 

@@ -1,5 +1,6 @@
 """Save ID Embedding, Load ID Embedding."""
 
+import os
 from pathlib import Path
 
 import folder_paths
@@ -65,12 +66,25 @@ class SaveEmbedding(io.ComfyNode):
                     "Vision, or disconnect face_parts to save the face vector alone."
                 )
             face_parts = stored(clip_vision, face_parts)
-        if not Path(filename_prefix).name:
-            raise ValueError("filename_prefix is empty. Give the file a name, such as 'person'.")
-        folder, name, number, *_ = folder_paths.get_save_image_path(
+        if not Path(filename_prefix).name.strip(" ."):
+            raise ValueError(
+                f"filename_prefix is empty: {filename_prefix!r} holds no name. Give the file one, such as 'person'."
+            )
+        data = to_bytes(Person(id_embed, face_parts))
+        folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
             filename_prefix, folders.saved_embeddings()
         )
-        path = write_numbered(to_bytes(Person(id_embed, face_parts)), Path(folder), name, number)
+        # A file that was moved to models must not share its name with a new one: only one could be chosen.
+        try:
+            path = write_numbered(
+                data, Path(folder), name, number,
+                is_taken=lambda file: folders.has_embedding(os.path.join(subfolder, file)),
+            )  # fmt: skip
+        except OSError as error:
+            raise ValueError(
+                f"The person cannot be saved as '{name}' in '{folder}': {error}. Choose another filename_prefix, or "
+                "see to the folder."
+            ) from error
         return io.NodeOutput(str(path), ui=ui.PreviewText(str(path)))
 
 

@@ -163,6 +163,12 @@ def test_names_are_numbered_and_nothing_is_replaced(tmp_path):
     assert [path.read_bytes() for path in paths] == [b"\0", b"\1", b"\2"]
 
 
+def test_a_name_that_is_taken_elsewhere_is_passed_over(tmp_path):
+    taken = {"anna_00001_.safetensors", "anna_00002_.safetensors"}
+    path = write_numbered(b"first", tmp_path, "anna", is_taken=taken.__contains__)
+    assert path == tmp_path / "anna_00003_.safetensors"
+
+
 def test_without_hard_links_nothing_is_replaced_either(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("no hard links here")
@@ -267,12 +273,27 @@ def test_what_the_file_was_made_with_is_checked(forge, change, text):
         ({"photo.1": torch.full((257, 1280), float("inf"))}, {}),
         ({"zero_image": torch.zeros(1, 257, 1280)}, {}),
         ({"zero_image": torch.full((257, 1280), float("nan"))}, {}),
+        ({"id_embeds": torch.zeros(1, 512).to(torch.float8_e4m3fn)}, {}),
         ({}, {"photos": "many"}),
+        ({}, {"face_parts": "[" * 100_000}),
         ({}, {"face_parts": "{"}),
         ({}, {"face_parts": "[]"}),
         ({}, {"face_parts": '{"photos": [], "strengths": {}, "pairing": "by name", "id_weights": null}'}),
         ({}, {"face_parts": '{"photos": [[]], "strengths": {}, "pairing": "?", "id_weights": null}'}),
         ({}, {"face_parts": '{"photos": [[]], "strengths": {}, "pairing": "by name", "id_weights": [0]}'}),
+        ({}, {"face_parts": '{"photos": [[]], "strengths": {}, "pairing": "by name", "id_weights": [NaN]}'}),
+        (
+            {},
+            {
+                "face_parts": '{"photos": [[]], "strengths": {"eyes": 3}, "pairing": "by name", "id_weights": null}'
+            },
+        ),
+        (
+            {},
+            {
+                "face_parts": '{"photos": [[]], "strengths": {"eyes": NaN}, "pairing": "by name", "id_weights": null}'
+            },
+        ),
         ({}, {"face_parts": '{"photos": [[{"name": "Nose", "region": "eyes", "quality": 0}]]}'}),
     ],
 )

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import logging
+import math
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from consistentid_core.id_embedding import (
     MAX_VECTORS,
     MEAN,
     NORM_MEAN,
+    ONE_EACH,
     RGB,
     ZERO_VECTOR,
     IDEmbedding,
@@ -74,6 +76,12 @@ def test_the_largest_face_is_the_default(analyser):
 def test_an_index_beyond_the_faces_says_how_many_there_are(analyser):
     with pytest.raises(NoFaceError, match=r"Face 3 was asked for, but the image \(900x500\) shows 3"):
         embed_person(analyser, [GROUP], index=3)
+
+
+@pytest.mark.parametrize("index", [-1, -4])
+def test_a_negative_index_is_refused(analyser, index):
+    with pytest.raises(NoFaceError, match=f"Face {index} was asked for.*from 0 to 2"):
+        embed_person(analyser, [GROUP], index=index)
 
 
 def test_an_embedding_is_one_row_of_unit_length(analyser):
@@ -272,10 +280,19 @@ def test_a_weight_of_zero_leaves_an_embedding_out_of_a_concatenation(alone):
     assert kept.photos == 2
 
 
-@pytest.mark.parametrize("weights", [[1, 1], [1, 1, -1], [0, 0, 0]])
+@pytest.mark.parametrize("weights", [[1, 1], [1, 1, -1], [0, 0, 0], [1, math.nan, 1], [math.inf, 1, 1]])
 def test_unfitting_weights_are_refused(alone, weights):
     with pytest.raises(ValueError, match="do not fit 3 ID embeddings"):
         combine_embeddings(alone, weights)
+
+
+def test_a_person_of_several_vectors_cannot_be_one_of_a_batch(alone):
+    both = combine_embeddings(alone[:2], combine=CONCAT)
+    with pytest.raises(ValueError, match="2 vectors of the same person.*norm mean"):
+        combine_embeddings([both, alone[2]], combine=ONE_EACH)
+    # Mean and batch of people have a vector for each.
+    people = combine_embeddings([combine_embeddings(alone[:2]), alone[2]], combine=ONE_EACH)
+    assert combine_embeddings([people, alone[0]], combine=ONE_EACH).people == 3
 
 
 def test_embeddings_of_different_recognisers_cannot_be_combined(alone):

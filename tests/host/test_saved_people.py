@@ -95,7 +95,21 @@ def test_a_prefix_cannot_lead_out_of_the_output_folder():
         save(embedding(), "../../anna")
 
 
-@pytest.mark.parametrize("prefix", ["", ".", "/"])
+def test_a_file_that_was_moved_to_models_keeps_its_name_for_itself(comfyui):
+    """A list shows a name once, so the second of that name could not be chosen."""
+    in_models = comfyui / "models" / "consistentid" / "embeddings" / "anna" / "smile_00001_.safetensors"
+    in_models.parent.mkdir(parents=True)
+    save(embedding(), "anna/smile").rename(in_models)
+    assert save(embedding(), "anna/smile").name == "smile_00002_.safetensors"
+
+
+def test_a_name_too_long_for_the_disk_is_refused(comfyui):
+    with pytest.raises(ValueError, match="cannot be saved as 'aaa.*another filename_prefix"):
+        save(embedding(), "a" * 300)
+    assert not list((comfyui / "output").rglob("*.*"))
+
+
+@pytest.mark.parametrize("prefix", ["", ".", "/", "..", "   ", "anna/.."])
 def test_an_empty_prefix_is_refused(prefix):
     with pytest.raises(ValueError, match="filename_prefix is empty"):
         save(embedding(), prefix)
