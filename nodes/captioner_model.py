@@ -108,6 +108,7 @@ def find_hub_model(hub_id: str, *, allow_download: bool) -> Path:
     """
     try:
         from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HFValidationError
     except ImportError as error:
         raise MissingDependencyError(
             f"A hub id needs the package huggingface_hub: {error}. "
@@ -117,6 +118,11 @@ def find_hub_model(hub_id: str, *, allow_download: bool) -> Path:
         folder = snapshot_download(
             hub_id, allow_patterns=list(_HUB_FILES), local_files_only=not allow_download
         )
+    except HFValidationError as error:
+        raise MissingModelError(
+            f"'{hub_id}' is no hub id: {error} Expected one such as '{EXAMPLE_MODEL}'; a folder on this machine "
+            "belongs into models/LLM, and is chosen by its name."
+        ) from error
     except (OSError, ValueError) as error:  # what the library's own errors derive from
         if allow_download:
             problem = f"could not be fetched: {error} Check the id and the connection."

@@ -43,21 +43,26 @@ def with_options(conditioning: Conditioning, more: Mapping[str, Any]) -> Conditi
 def sizes_of(conditioning: Conditioning, family: Family) -> dict[str, int]:
     """The sizes that SDXL's text nodes note in a conditioning, in pixels.
 
-    Raises ModelMismatchError for another family, ValueError for a conditioning without sizes.
+    Raises ModelMismatchError for another family, ValueError for a conditioning without sizes or of several.
     """
     if family != "sdxl":
         raise ModelMismatchError(
             f"size_from is connected, but {FAMILY_NAMES[family]} models do not know picture sizes; SDXL "
             "ones do. Disconnect size_from."
         )
-    options = conditioning[0][1]
-    found = {key: options[key] for key in SIZE_KEYS if key in options}
-    if not found:
+    noted = [{key: options[key] for key in SIZE_KEYS if key in options} for _, options in conditioning]
+    different = [sizes for i, sizes in enumerate(noted) if sizes and sizes not in noted[:i]]
+    if not different:
         raise ValueError(
             f"The conditioning connected to size_from has no sizes ({', '.join(SIZE_KEYS)}). Connect "
             "CLIPTextEncodeSDXL, or disconnect size_from: ComfyUI then takes the size of the picture."
         )
-    return found
+    if len(different) > 1:
+        raise ValueError(
+            f"The conditioning connected to size_from has {len(different)} different sizes: "
+            f"{' and '.join(map(str, different))}. Connect a CLIPTextEncodeSDXL of its own."
+        )
+    return different[0]
 
 
 def in_one_batch(people: Sequence[Conditioning]) -> Conditioning:

@@ -84,6 +84,14 @@ class ConsistentIDSimple(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, model_name: str, face_parser: str, **_):
+        # The inner loaders are asked only if this node runs.
+        return [
+            folders.file_stamp(model_name, folders.CONSISTENTID),
+            folders.file_stamp(face_parser, *folders.FACE_PARSING),
+        ]
+
+    @classmethod
     def execute(
         cls,
         model,

@@ -234,7 +234,7 @@ def test_a_hub_model_in_the_cache_is_used(hub_cache, llm_folder):
 
 
 def test_an_id_that_is_no_hub_id_is_refused(hub_cache):
-    with pytest.raises(MissingModelError, match="'no/hub/id'"):
+    with pytest.raises(MissingModelError, match="'no/hub/id' is no hub id.*models/LLM"):
         LoadFaceCaptioner.execute(model_name=USE_HUB_ID, hub_id="no/hub/id")
 
 

@@ -95,3 +95,12 @@ def test_sizes_on_sd15_are_an_error():
 def test_a_conditioning_without_sizes_is_an_error():
     with pytest.raises(ValueError, match="no sizes .*Connect CLIPTextEncodeSDXL"):
         encode(size_from=encode()[0])
+
+
+def test_combined_conditionings_must_have_one_size():
+    plain = encode()[0]
+    assert encode(size_from=plain + sdxl_text())[0][0][1]["width"] == SIZES[0]
+    with pytest.raises(ValueError, match="2 different sizes.*1024"):
+        encode(size_from=sdxl_text() + sdxl_text(1024, 1024, 0, 0, 1024, 1024))
+    with pytest.raises(ValueError, match="no sizes"):
+        encode(size_from=[])

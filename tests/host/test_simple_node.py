@@ -53,3 +53,24 @@ def test_its_own_settings_reach_the_inner_nodes(expanded):
     assert of_class(nodes, "ConsistentIDApply")["weight"] == 0.7
     assert of_class(nodes, "ConsistentIDFaceEncoder")["merge_percent"] == 0.5
     assert of_class(nodes, "ConsistentIDFaceParser")["ears"] is False
+
+
+def test_a_replaced_adapter_or_parser_makes_it_run_again(tmp_path, monkeypatch):
+    """Its inner loaders would notice, but ComfyUI asks them only if the node itself runs."""
+    folders.register()
+    files = [tmp_path / name for name in ("adapter.bin", "parser.pth")]
+    for name in ("consistentid", "facexlib", "face_parsing"):
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(tmp_path)], {".bin", ".pth"}))
+
+    def fingerprint():
+        return ConsistentIDSimple.fingerprint_inputs(
+            model_name="adapter.bin", face_parser="parser.pth", model=["1", 0], weight=1.0
+        )
+
+    for file in files:
+        file.write_bytes(b"one")
+    found = [fingerprint(), fingerprint()]
+    for file in files:
+        file.write_bytes(b"another")
+        found.append(fingerprint())
+    assert found[0] == found[1] and found[1] != found[2] != found[3]
