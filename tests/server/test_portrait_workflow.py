@@ -1,6 +1,7 @@
 """The shipped workflow, queued over HTTP, and what arrives."""
 
 import json
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -78,7 +79,9 @@ def test_another_prompt_looks_at_the_photo_no_more(host, workflow, finished):
     assert executed == {"ConsistentIDFaceEncoder", "KSampler", "VAEDecode", "SaveImage"}
 
 
-def test_the_simple_node_makes_a_portrait_of_its_own(host, workflow):
+@pytest.fixture
+def simple(host, workflow):
+    """The portrait workflow with one node for the whole pack."""
     simple = keep(
         workflow,
         *("CheckpointLoaderSimple", "CLIPVisionLoader", "LoadImage"),
@@ -101,8 +104,26 @@ def test_the_simple_node_makes_a_portrait_of_its_own(host, workflow):
     }
     simple["simple"] = {"class_type": "ConsistentIDSimple", "inputs": inputs}
     change(simple, "KSampler", model=["simple", 0], positive=["simple", 1], negative=["simple", 2])
+    return simple
+
+
+def test_the_simple_node_makes_a_portrait_of_its_own(host, simple):
     (portrait,) = host.portraits(simple)
     assert portrait.shape == (SIZE, SIZE, 3)
+
+
+def test_the_simple_node_notices_a_replaced_adapter(host, simple):
+    adapter = host.models["consistentid"]
+    copied = (
+        host.base.folder / "models" / "consistentid" / f"replaced{adapter.name[adapter.name.rindex('.') :]}"
+    )
+    shutil.copy(adapter.folder / adapter.name, copied)
+    change(simple, "ConsistentIDSimple", model_name=copied.name)
+    host.run(simple)
+    copied.unlink()  # its tensors are mapped: written over, they would change under the server
+    copied.write_bytes(b"something else")
+    change(simple, "KSampler", seed=77)
+    assert copied.name in host.fail(simple)["exception_message"]
 
 
 def test_a_captioner_describes_the_face_without_a_connection(host, workflow):
