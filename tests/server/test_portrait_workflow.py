@@ -133,6 +133,33 @@ def test_a_captioner_describes_the_face_without_a_connection(host, workflow):
     assert text.strip()
 
 
+def test_a_portrait_over_a_photo_may_be_encoded_and_decoded_in_tiles(host, workflow):
+    decode, sampler = first(workflow, "VAEDecode"), first(workflow, "KSampler")
+    vae = workflow[decode]["inputs"]["vae"]
+    tiles = {"tile_size": 64, "overlap": 0, "temporal_size": 64, "temporal_overlap": 8}
+    workflow[decode] = {
+        "class_type": "VAEDecodeTiled",
+        "inputs": {"samples": [sampler, 0], "vae": vae, **tiles},
+    }
+    workflow["small"] = {
+        "class_type": "ImageScale",
+        "inputs": {
+            "image": [first(workflow, "LoadImage"), 0],
+            "upscale_method": "area",
+            "width": SIZE,
+            "height": SIZE,
+            "crop": "disabled",
+        },
+    }
+    workflow["tiles"] = {
+        "class_type": "VAEEncodeTiled",
+        "inputs": {"pixels": ["small", 0], "vae": vae, **tiles},
+    }
+    workflows.set_inputs(workflow, "KSampler", latent_image=["tiles", 0], denoise=0.5)
+    (portrait,) = host.portraits(workflow)
+    assert portrait.shape == (SIZE, SIZE, 3) and portrait.std() > 1
+
+
 @pytest.mark.parametrize("file", ["rgba.png", "8k.jpg"])
 def test_an_unusual_photo_is_taken(host, workflow, file):
     change(workflow, "LoadImage", image=file)
