@@ -5,7 +5,6 @@ a crop is as large as its photo. Of a photo that was saved and loaded again only
 features are left (:class:`StoredPhoto`), which is all that generation needs.
 """
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from .crops import crop_part
 from .pairing import AS_MODE, Pairing
 from .regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
+from .shares import are_shares
 
 #: With fewer pixels on the shorter side there is no face to be told apart.
 MIN_PHOTO_SIDE = 32
@@ -120,8 +120,7 @@ class FaceParts:
 
     def __post_init__(self) -> None:
         weights = self.id_weights
-        usable = all(0 <= weight < math.inf for weight in weights or ())
-        if weights is not None and (len(weights) != len(self.photos) or not usable or not any(weights)):
+        if weights is not None and not (len(weights) == len(self.photos) and are_shares(weights)):
             raise ValueError(
                 f"ID weights {weights} do not fit {len(self.photos)} photos: give one of at least 0 for each, "
                 "and more than 0 to one of them."

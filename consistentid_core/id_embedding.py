@@ -1,7 +1,6 @@
 """The face-recognition vector of one person, from one or more photos (SPEC 2.1)."""
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,6 +11,7 @@ import torch
 from .errors import NoFaceError
 from .face_analysis import EMBEDDING_WIDTH, Detection, Face, FaceAnalyser
 from .face_models import RECOGNISER
+from .shares import are_shares
 
 logger = logging.getLogger(__name__)
 
@@ -181,8 +181,7 @@ def combine_embeddings(
     Raises ValueError if they do not belong together, or nothing has a weight.
     """
     weights = [1.0] * len(embeddings) if weights is None else list(weights)
-    usable = all(0 <= weight < math.inf for weight in weights)
-    if len(weights) != len(embeddings) or not usable or not any(weights):
+    if len(weights) != len(embeddings) or not are_shares(weights):
         raise ValueError(
             f"Weights {weights} do not fit {len(embeddings)} ID embeddings: give each a weight of at least 0, "
             "and one of them more than 0."

@@ -12,6 +12,7 @@ from .face_parts import AnyPhoto, FaceParts, with_regions
 from .pairing import AS_MODE, Pairing
 from .part_quality import quality_of
 from .regions import REGION_NAMES, region_named
+from .shares import are_shares
 
 #: Strength of a part in its word's row: nothing, as trained, exaggerated.
 MIN_STRENGTH, MAX_STRENGTH = 0.0, 2.0
@@ -155,7 +156,7 @@ def _check_weights(base: float, weights: Mapping[str, float], sources: Mapping[s
             f"The ID tokens are to be taken from the photo of '{unused[0]}', but none is connected there. "
             f"Connect one, or set id_from_{unused[0]} to 0."
         )
-    if min(base, *weights.values(), 0.0) < 0 or not any((base, *weights.values())):
+    if not are_shares((base, *weights.values())):
         raise ValueError(
             "The ID tokens need a photo: every ID weight must be at least 0, and one of them above 0."
         )

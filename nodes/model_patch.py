@@ -19,7 +19,7 @@ from ..consistentid_core.leak_control import LeakControl
 from .id_attention import IDAttention
 from .id_layout import Block, Layout, Source, lay_out, people_of
 from .models import FAMILY_NAMES, KeysValues
-from .roles import DEFAULT, KEY, Identity, Roles, Shown, record_roles
+from .roles import DEFAULT, KEY, Area, Identity, Roles, Shown, record_roles
 from .schedule import Schedule
 from .spatial_mask import Window, batch_mask, window_of
 
@@ -80,8 +80,11 @@ class IDAttentionPatch:
             )
         dtype, window = executor.class_obj.get_dtype_inference(), window_of(transformer_options)
         chunks = roles.chunks(transformer_options["uuids"], x.shape[0], window and window.frames)
-        prepared = self._prepared(roles, chunks, window, x, dtype, executor.class_obj.model_sampling)
-        mask = None if self.mask is None else self._mask_of_call(roles, chunks, window, x, dtype)
+        shown = roles.shown(chunks)
+        prepared = self._prepared(roles, shown, window, x, dtype, executor.class_obj.model_sampling)
+        mask = None
+        if self.mask is not None:
+            mask = self._mask_of_call(roles, shown, roles.areas(chunks), window, x, dtype)
         prepared.schedule.update(transformer_options["sigmas"])
 
         options = transformer_options.copy()
@@ -112,25 +115,24 @@ class IDAttentionPatch:
     def _prepared(
         self,
         roles: Roles,
-        chunks: Sequence,
+        shown: Sequence[Shown],
         window: Window | None,
         x: torch.Tensor,
         dtype: torch.dtype,
         model_sampling,
     ) -> Layout:
         """Keys and values laid out like the batch, made once per layout and run."""
-        shown = roles.shown(chunks)
+        sources = [self._source(one) for one in shown]
         # Where all latents show the same, it does not matter which of them a window shows.
-        is_batch = any(people_of(self._source(one)[0]) > 1 for one in shown)
-        frames = window if window and window.dim == 0 and is_batch else None
+        is_batch = any(people_of(keys_values) > 1 for keys_values, _ in sources)
+        frames = window if window and window.frames and is_batch else None
         key = (self, "tokens", shown, frames, x.shape[0], x.device, dtype)
         if key not in roles.prepared:
-            sources = [self._source(one) for one in shown]
             per_chunk = x.shape[0] // len(shown)
             latents = frames.indices if frames else range(per_chunk)
             _require_latents(sources, roles.batch or per_chunk)
-            if is_batch and not frames:
-                _require_whole_batch(per_chunk, roles)
+            if is_batch:
+                _require_whole_batch(per_chunk, roles, window)
             # Asked now, not by the node: what a percent means may be changed by nodes after ours.
             percent_to_sigma = model_sampling.percent_to_sigma
             roles.prepared[key] = lay_out(
@@ -151,18 +153,23 @@ class IDAttentionPatch:
         return roles.prepared[key]
 
     def _mask_of_call(
-        self, roles: Roles, chunks: Sequence, window: Window | None, x: torch.Tensor, dtype: torch.dtype
+        self,
+        roles: Roles,
+        shown: Sequence[Shown],
+        areas: Sequence[Area | None],
+        window: Window | None,
+        x: torch.Tensor,
+        dtype: torch.dtype,
     ) -> torch.Tensor:
         """The mask laid out like the batch, made once per layout and run.
 
         It is for the person of Apply ConsistentID: conditionings with one of their own have masks of their own.
         """
-        areas, shown = roles.areas(chunks), roles.shown(chunks)
         key = (self, "mask", areas, shown, window, x.shape, x.device, dtype)
         if key not in roles.prepared:
-            size, per_chunk = roles.latent_size or x.shape[-2:], x.shape[0] // len(chunks)
-            if len(self.mask) > 1 and not (window and window.frames):
-                _require_whole_batch(per_chunk, roles)
+            size, per_chunk = roles.latent_size or x.shape[-2:], x.shape[0] // len(shown)
+            if len(self.mask) > 1:
+                _require_whole_batch(per_chunk, roles, window)
             mask = batch_mask(self.mask, size, areas, per_chunk, window, roles.batch)
             if mask.shape[-2] > x.shape[-2] or mask.shape[-1] > x.shape[-1]:
                 raise ValueError(
@@ -201,8 +208,10 @@ def _require_latents(sources: Sequence[Source], latents: int) -> None:
         )
 
 
-def _require_whole_batch(per_chunk: int, roles: Roles) -> None:
-    if roles.batch is not None and per_chunk < roles.batch:
+def _require_whole_batch(per_chunk: int, roles: Roles, window: Window | None) -> None:
+    """A window says which latents it shows; without one they must all be there."""
+    is_window = window is not None and window.frames is not None
+    if not is_window and roles.batch is not None and per_chunk < roles.batch:
         raise RuntimeError(
             f"Another node calls the model with {per_chunk} of {roles.batch} latents at a time, so ConsistentID cannot "
             "know which person or mask belongs to which latent. Remove the node that splits the batch, or use one "

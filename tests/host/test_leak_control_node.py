@@ -1,8 +1,7 @@
 """Leak Control and LoRA Hooks in ComfyUI's sampling loop, on the small golden UNet."""
 
-import comfy.hooks
-import comfy.samplers
 import pytest
+import sampling
 import torch
 from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.leak_control import LeakControl
@@ -11,6 +10,7 @@ from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.leak_control import LeakControlNode, LoraHooks
 from consistentid_pack.nodes.schedule import Progress
 from golden_host import clip_vision, consistentid_model, small_unet
+from sampling import relative
 
 SIGMAS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
 NOISE = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -41,18 +41,12 @@ def apply(vision):
     return run
 
 
-def sample(model, *, sigmas=SIGMAS, sampler="euler", hooks=None):
-    options = {} if hooks is None else {"hooks": hooks}
-    guider = comfy.samplers.CFGGuider(model)
-    guider.set_conds([[POSITIVE, dict(options)]], [[NEGATIVE, dict(options)]])
-    guider.set_cfg(4.0)
-    return guider.sample(
-        NOISE, torch.zeros_like(NOISE), comfy.samplers.ksampler(sampler), sigmas, disable_pbar=True
+def sample(model, *, sigmas=SIGMAS, noise=NOISE, hooks=None, **options):
+    """A longer run than usual, because the course of sampling matters."""
+    extra = {} if hooks is None else {"hooks": hooks}
+    return sampling.sample(
+        model, [[POSITIVE, dict(extra)]], [[NEGATIVE, dict(extra)]], sigmas=sigmas, noise=noise, **options
     )
-
-
-def relative(a, b):
-    return ((a - b).abs().max() / b.abs().max()).item()
 
 
 def test_an_untouched_leak_control_is_bit_identical_to_none(unet, apply):
@@ -126,12 +120,7 @@ def test_a_run_in_two_passes_goes_on_where_the_first_one_ended(unet, apply):
     control = LeakControl("linear in", self_mask=True)
     model = apply(unet, control)
     halves = sample(model, sigmas=SIGMAS[:3])
-    guider = comfy.samplers.CFGGuider(model)
-    guider.set_conds([[POSITIVE, {}]], [[NEGATIVE, {}]])
-    guider.set_cfg(4.0)
-    rest = guider.sample(
-        torch.zeros_like(NOISE), halves, comfy.samplers.ksampler("euler"), SIGMAS[2:], disable_pbar=True
-    )
+    rest = sample(model, sigmas=SIGMAS[2:], noise=torch.zeros_like(NOISE), latent=halves)
     assert relative(rest, sample(model)) < 1e-4
 
 

@@ -13,6 +13,7 @@ from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.person import features_of_person, keys_values_of
 from consistentid_pack.nodes.roles import IDENTITY_KEY, KEY
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
+from sampling import relative
 
 SIGMAS = torch.tensor([5.9, 2.9, 1.6, 0.0])
 NOISE = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -57,10 +58,6 @@ def sample(model):
 def patch_of(model):
     (patch,) = model.get_wrappers(comfy.patcher_extension.WrappersMP.APPLY_MODEL, KEY)
     return patch
-
-
-def relative(a, b):
-    return ((a - b).abs().max() / b.abs().max()).item()
 
 
 # ---------------------------------------------------------------- tokens of several vectors
