@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError
 from .facial_encoder import FacialEncoder
+from .files.weights_file import read_weights
 from .projection import IDProjection
-from .weights_file import read_weights
 
 Family = Literal["sd15", "sdxl"]
 

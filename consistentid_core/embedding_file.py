@@ -25,12 +25,12 @@ from torch import Tensor
 
 from .caption import region_of_part
 from .errors import CheckpointError
-from .face_models import RECOGNISER
 from .face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
+from .files.face_models import RECOGNISER
+from .files.weights_file import read_weights
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
 from .mixing import check_strengths
 from .pairing import PAIRINGS
-from .weights_file import read_weights
 
 EXTENSION = ".safetensors"
 

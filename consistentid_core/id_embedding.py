@@ -10,7 +10,7 @@ import torch
 
 from .errors import NoFaceError
 from .face_analysis import EMBEDDING_WIDTH, Detection, Face, FaceAnalyser
-from .face_models import RECOGNISER
+from .files.face_models import RECOGNISER
 from .shares import are_shares
 
 logger = logging.getLogger(__name__)

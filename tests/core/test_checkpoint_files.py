@@ -19,7 +19,7 @@ from small_checkpoints import (
 
 from consistentid_core.checkpoint import load_checkpoint
 from consistentid_core.errors import CheckpointError, MissingModelError
-from consistentid_core.weights_file import read_weights
+from consistentid_core.files.weights_file import read_weights
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from consistentid_core.errors import CheckpointError, MissingDependencyError, MissingModelError
 from consistentid_core.face_analysis import choose_provider, load_face_analyser
-from consistentid_core.face_models import DETECTOR, RECOGNISER, find_model_files
+from consistentid_core.files.face_models import DETECTOR, RECOGNISER, find_model_files
 from tools.standins import insightface as standin
 
 

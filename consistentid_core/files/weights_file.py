@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from .errors import CheckpointError, MissingModelError
+from ..errors import CheckpointError, MissingModelError
 
 #: Pickled by ``torch.save``, read through the restricted unpickler only.
 PICKLE_EXTENSIONS = (".bin", ".pt", ".pth", ".ckpt")
