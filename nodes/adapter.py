@@ -8,9 +8,9 @@ import comfy.utils
 import torch
 from comfy.weight_adapter import LoRAAdapter
 
-from ..consistentid_core.attention import lora_weights
 from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.unet_layers import AttentionLayer, attention_layers
+from ..consistentid_core.networks.attention import lora_weights
+from ..consistentid_core.networks.unet_layers import AttentionLayer, attention_layers
 from .models import FAMILY_NAMES, ConsistentIDModel
 
 

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..consistentid_core.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
-from ..consistentid_core.leak_control import LeakControl
+from ..consistentid_core.networks.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
 from .clip_features import zero_image
 from .inputs import percent, strength

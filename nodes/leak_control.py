@@ -3,8 +3,8 @@
 import comfy.hooks
 from comfy_api.latest import io
 
-from ..consistentid_core.attention import lora_weights
-from ..consistentid_core.leak_control import CURVES, LeakControl
+from ..consistentid_core.networks.attention import lora_weights
+from ..consistentid_core.networks.leak_control import CURVES, LeakControl
 from .adapter import fitting_layers
 from .inputs import percent, strength
 from .models import ConsistentIDModel

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..consistentid_core.checkpoint import load_checkpoint
+from ..consistentid_core.networks.checkpoint import load_checkpoint
 from . import folders
 from .models import ConsistentIDModel
 from .types import CATEGORY, ConsistentIDType

@@ -15,7 +15,7 @@ import comfy.patcher_extension
 import torch
 
 from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.leak_control import LeakControl
+from ..consistentid_core.networks.leak_control import LeakControl
 from .id_attention import IDAttention
 from .id_layout import Block, Layout, Source, lay_out, people_of
 from .models import FAMILY_NAMES, KeysValues

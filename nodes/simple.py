@@ -5,7 +5,7 @@ from functools import lru_cache
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
-from ..consistentid_core.checkpoint import load_checkpoint
+from ..consistentid_core.networks.checkpoint import load_checkpoint
 from ..consistentid_core.prompt import DEFAULT_CAPTIONS, Family
 from ..consistentid_core.regions import REGION_NAMES
 from . import folders

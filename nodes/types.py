@@ -20,7 +20,7 @@ FaceCaptionerType = io.Custom("FACE_CAPTIONER")
 #: :class:`..consistentid_core.id_embedding.IDEmbedding`: the face-recognition vector of one person.
 IDEmbedType = io.Custom("ID_EMBED")
 
-#: :class:`..consistentid_core.leak_control.LeakControl`: when, where and how strongly the ID tokens act.
+#: :class:`..consistentid_core.networks.leak_control.LeakControl`: when, where and how strongly the ID tokens act.
 LeakControlType = io.Custom("CONSISTENTID_LEAK_CONTROL")
 
 #: The menu folder of every node of the pack.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from safetensors.torch import save_file
 
-from consistentid_core.checkpoint import expected_shapes
+from consistentid_core.networks.checkpoint import expected_shapes
 
 #: Attention layers per family (SPEC 1.1).
 LAYER_COUNT = {"sd15": 32, "sdxl": 140}

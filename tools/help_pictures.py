@@ -19,9 +19,9 @@ from consistentid_core.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
 from consistentid_core.face_analysis import Face
 from consistentid_core.face_boxes import draw_faces
 from consistentid_core.face_parts import FaceParts, FacePhoto, find_parts, parts_from_masks
-from consistentid_core.leak_control import CURVES, LeakControl
 from consistentid_core.markers import MARKER
 from consistentid_core.mixing import best_parts
+from consistentid_core.networks.leak_control import CURVES, LeakControl
 from consistentid_core.overlay import draw_overlay
 from consistentid_core.pairing import pair_by_rank
 from consistentid_core.part_quality import part_quality

@@ -111,7 +111,7 @@ class UNetCalls:
         import comfy.model_management
         import comfy.sd
         import torch
-        from consistentid_pack.consistentid_core.checkpoint import load_checkpoint
+        from consistentid_pack.consistentid_core.networks.checkpoint import load_checkpoint
         from consistentid_pack.nodes.adapter import fitting_layers
         from consistentid_pack.nodes.models import ConsistentIDModel
         from consistentid_pack.nodes.roles import Roles

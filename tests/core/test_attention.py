@@ -5,15 +5,15 @@ import torch
 from golden_recipes import tensor
 from golden_set import manifest, state_dict, tensors
 
-from consistentid_core.attention import (
+from consistentid_core.errors import ModelMismatchError
+from consistentid_core.networks.attention import (
     add_id_attention,
     lora_delta,
     lora_weights,
     torch_attention,
 )
-from consistentid_core.errors import ModelMismatchError
-from consistentid_core.id_key_values import IDKeyValueProjection
-from consistentid_core.unet_layers import attention_layers
+from consistentid_core.networks.id_key_values import IDKeyValueProjection
+from consistentid_core.networks.unet_layers import attention_layers
 
 #: SPEC 10: 7e-6 between two implementations on one machine; four times that for other processors.
 TOLERANCE = 2.8e-5

@@ -14,10 +14,10 @@ from small_checkpoints import (
     small_groups,
 )
 
-from consistentid_core.checkpoint import expected_shapes, recognise
 from consistentid_core.errors import CheckpointError
-from consistentid_core.facial_encoder import FacialEncoder
-from consistentid_core.projection import IDProjection
+from consistentid_core.networks.checkpoint import expected_shapes, recognise
+from consistentid_core.networks.facial_encoder import FacialEncoder
+from consistentid_core.networks.projection import IDProjection
 
 FAMILIES = ("sd15", "sdxl")
 CROSS_ATTENTION_DIMS = {"sd15": 768, "sdxl": 2048}

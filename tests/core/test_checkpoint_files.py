@@ -17,9 +17,9 @@ from small_checkpoints import (
     write,
 )
 
-from consistentid_core.checkpoint import load_checkpoint
 from consistentid_core.errors import CheckpointError, MissingModelError
 from consistentid_core.files.weights_file import read_weights
+from consistentid_core.networks.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope="module")

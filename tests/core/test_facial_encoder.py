@@ -7,7 +7,7 @@ import torch
 from golden_recipes import normals, shape
 from golden_set import manifest, normal, reference, state_dict, tensors
 
-from consistentid_core.facial_encoder import FacialEncoder
+from consistentid_core.networks.facial_encoder import FacialEncoder
 
 #: SPEC 10: 5e-6 between two implementations on one machine; four times that for other processors.
 TOLERANCE = 2e-5

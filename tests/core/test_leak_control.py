@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from consistentid_core.leak_control import (
+from consistentid_core.networks.leak_control import (
     CURVES,
     LeakControl,
     centred_prior,

@@ -8,7 +8,7 @@ import torch
 from golden_recipes import normals
 from golden_set import manifest, reference, state_dict, tensors
 
-from consistentid_core.projection import IDProjection
+from consistentid_core.networks.projection import IDProjection
 
 #: SPEC 10: 3e-6 between two implementations on one machine; four times that for other processors.
 TOLERANCE = 1.2e-5

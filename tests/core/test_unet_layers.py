@@ -4,7 +4,7 @@ import pytest
 from golden_set import manifest, reference
 
 from consistentid_core.errors import ModelMismatchError
-from consistentid_core.unet_layers import attention_layers
+from consistentid_core.networks.unet_layers import attention_layers
 
 #: What ComfyUI detects for the released base models (comfy/model_detection.py).
 FULL_SIZE = {

@@ -11,7 +11,7 @@ from comfy_extras.nodes_custom_sampler import Guider_DualCFG
 from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
-from consistentid_pack.consistentid_core.unet_layers import attention_layers
+from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.clip_features import zero_image

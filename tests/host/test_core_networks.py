@@ -6,10 +6,10 @@ import comfy.ops
 import comfy.utils
 import pytest
 import torch
-from consistentid_pack.consistentid_core.attention import lora_weights
-from consistentid_pack.consistentid_core.facial_encoder import FacialEncoder
-from consistentid_pack.consistentid_core.projection import IDProjection
-from consistentid_pack.consistentid_core.unet_layers import attention_layers
+from consistentid_pack.consistentid_core.networks.attention import lora_weights
+from consistentid_pack.consistentid_core.networks.facial_encoder import FacialEncoder
+from consistentid_pack.consistentid_core.networks.projection import IDProjection
+from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from golden_host import consistentid_model, small_adapter, small_unet
 from golden_set import manifest
 from sampling import random

@@ -11,8 +11,8 @@ import comfy.ops
 import comfy.patcher_extension
 import pytest
 import torch
-from consistentid_pack.consistentid_core.leak_control import LeakControl
-from consistentid_pack.consistentid_core.unet_layers import attention_layers
+from consistentid_pack.consistentid_core.networks.leak_control import LeakControl
+from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
 from consistentid_pack.nodes.roles import KEY, Roles
 from golden_host import small_unet

@@ -6,12 +6,12 @@ The original reads its maps from self attention (SPEC 7.1); the test captures th
 import comfy.model_management
 import pytest
 import torch
+from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.consistentid_core.training.losses import (
     facial_token_indices,
     localisation_loss,
     noise_loss,
 )
-from consistentid_pack.consistentid_core.unet_layers import attention_layers
 from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
 from consistentid_pack.nodes.model_patch import IDAttentionPatch
 from golden_host import consistentid_model, options_of_one_call, small_unet

@@ -8,7 +8,7 @@ import torch
 from comfy_extras.nodes_hooks import ConditioningSetDefaultAndCombine, ConditioningSetProperties
 from comfy_extras.nodes_hypernetwork import load_hypernetwork_patch
 from comfy_extras.nodes_model_merging import ModelAdd, ModelMergeBlocks, ModelMergeSimple, ModelSubtract
-from consistentid_pack.consistentid_core.leak_control import LeakControl
+from consistentid_pack.consistentid_core.networks.leak_control import LeakControl
 from golden_host import small_unet
 from sampling import (
     LEFT,

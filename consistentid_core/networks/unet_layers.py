@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ModelMismatchError
+from ..errors import ModelMismatchError
 
 _NEEDED = (
     "num_res_blocks",

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from .errors import CheckpointError
+from ..errors import CheckpointError
+from ..files.weights_file import read_weights
 from .facial_encoder import FacialEncoder
-from .files.weights_file import read_weights
 from .projection import IDProjection
 
 Family = Literal["sd15", "sdxl"]

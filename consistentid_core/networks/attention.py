@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from .errors import ModelMismatchError
+from ..errors import ModelMismatchError
 from .unet_layers import AttentionLayer
 
 #: attention(q, k, v, heads): (B, N, heads * dim) each, k and v of another N; returns the shape of q.

@@ -1,0 +1,1 @@
+"""The networks of ConsistentID, and what reads and applies their weights."""
