@@ -25,11 +25,11 @@ from torch import Tensor
 
 from .caption import region_of_part
 from .errors import CheckpointError
-from .face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
+from .faces.face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
+from .faces.mixing import check_strengths
 from .files.face_models import RECOGNISER
 from .files.weights_file import read_weights
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
-from .mixing import check_strengths
 from .pairing import PAIRINGS
 
 EXTENSION = ".safetensors"

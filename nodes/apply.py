@@ -4,7 +4,7 @@ import comfy.patcher_extension
 import torch
 from comfy_api.latest import io
 
-from ..consistentid_core.face_parts import FaceParts
+from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.id_embedding import IDEmbedding
 from ..consistentid_core.networks.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora

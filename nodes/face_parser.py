@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from comfy_api.latest import io
 
-from ..consistentid_core.bisenet import PARSE_SIZES, load_weights
-from ..consistentid_core.crops import fit_mask
 from ..consistentid_core.errors import NoFaceError
-from ..consistentid_core.face_parts import (
+from ..consistentid_core.faces.bisenet import PARSE_SIZES, load_weights
+from ..consistentid_core.faces.crops import fit_mask
+from ..consistentid_core.faces.face_parts import (
     MIN_PHOTO_SIDE,
     FaceParts,
     FacePhoto,
@@ -21,8 +21,8 @@ from ..consistentid_core.face_parts import (
     parts_from_masks,
     replace_parts,
 )
+from ..consistentid_core.faces.overlay import draw_overlay
 from ..consistentid_core.id_embedding import ONE_EACH
-from ..consistentid_core.overlay import draw_overlay
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from . import folders
 from .face_parser_model import FaceParserModel

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ..consistentid_core.clip_pixels import CLIP_SIZE, clip_pixel_values
-from ..consistentid_core.face_parts import (
+from ..consistentid_core.faces.clip_pixels import CLIP_SIZE, clip_pixel_values
+from ..consistentid_core.faces.face_parts import (
     AnyPart,
     AnyPhoto,
     FacePart,
@@ -21,9 +21,9 @@ from ..consistentid_core.face_parts import (
     StoredPhoto,
     ZeroImage,
 )
+from ..consistentid_core.faces.mixing import require_one_person
+from ..consistentid_core.faces.part_quality import quality_of
 from ..consistentid_core.id_embedding import MEAN, NORM_MEAN
-from ..consistentid_core.mixing import require_one_person
-from ..consistentid_core.part_quality import quality_of
 from .clip_features import PICTURES_PER_PASS, encode_pixels, zero_image
 from .models import ConsistentIDModel
 

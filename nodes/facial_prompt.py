@@ -13,7 +13,7 @@ import torch
 
 from ..consistentid_core.caption import region_of_part
 from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.face_parts import FaceParts
+from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.pairing import (
     AS_MODE,
     BY_NAME,

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 import comfy.model_patcher
 import torch
 
-from ..consistentid_core.face_parts import ZeroImage
+from ..consistentid_core.faces.face_parts import ZeroImage
 from ..consistentid_core.networks.checkpoint import Checkpoint
 from ..consistentid_core.networks.facial_encoder import FacialEncoder
 from ..consistentid_core.networks.id_key_values import IDKeyValueProjection

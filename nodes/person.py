@@ -2,8 +2,8 @@
 
 import torch
 
-from ..consistentid_core.clip_pixels import clip_pixel_values
-from ..consistentid_core.face_parts import FaceParts
+from ..consistentid_core.faces.clip_pixels import clip_pixel_values
+from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.id_embedding import MEAN, IDEmbedding
 from .clip_features import check_is_connected, encode_pixels
 from .facial_features import merge_photos, person_features

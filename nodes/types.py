@@ -11,7 +11,7 @@ ConsistentIDType = io.Custom("CONSISTENTID")
 #: :class:`.models.FaceParserModel`: a loaded BiSeNet face parser.
 FaceParserType = io.Custom("FACE_PARSER")
 
-#: :class:`..consistentid_core.face_parts.FaceParts`: photos with the masks of their facial parts.
+#: :class:`..consistentid_core.faces.face_parts.FaceParts`: photos with the masks of their facial parts.
 FacePartsType = io.Custom("FACE_PARTS")
 
 #: A loaded vision-language model that describes faces.

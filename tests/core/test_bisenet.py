@@ -6,8 +6,8 @@ import torch
 from golden_set import REFERENCE, manifest, normal, state_dict, tensors
 from safetensors.torch import save_file
 
-from consistentid_core.bisenet import PARSE_SIZES, BiSeNet, check_weights, load_weights, parse_picture
 from consistentid_core.errors import CheckpointError
+from consistentid_core.faces.bisenet import PARSE_SIZES, BiSeNet, check_weights, load_weights, parse_picture
 from consistentid_core.regions import CLASSES
 
 

@@ -4,10 +4,10 @@ import torch
 from golden_set import DIRECTORY, image, manifest, tensors
 from PIL import Image
 
-from consistentid_core.bisenet import PARSE_SIZES, parser_pixels
-from consistentid_core.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
-from consistentid_core.crops import crop_part, fit_mask
-from consistentid_core.face_parts import FacePhoto, find_parts
+from consistentid_core.faces.bisenet import PARSE_SIZES, parser_pixels
+from consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
+from consistentid_core.faces.crops import crop_part, fit_mask
+from consistentid_core.faces.face_parts import FacePhoto, find_parts
 
 CASES = manifest("preprocess")["cases"]
 CROPS = [(case, part) for case in CASES for part in case["parts"]]

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 from portrait_asset import LABELS, PORTRAIT
 
 from consistentid_core.errors import NoFaceError
-from consistentid_core.face_parts import (
+from consistentid_core.faces.face_parts import (
     FacePart,
     FaceParts,
     FacePhoto,
@@ -16,9 +16,9 @@ from consistentid_core.face_parts import (
     find_parts,
     with_regions,
 )
-from consistentid_core.mixing import best_parts, mix_parts, pool
+from consistentid_core.faces.mixing import best_parts, mix_parts, pool
+from consistentid_core.faces.part_quality import part_quality
 from consistentid_core.pairing import AS_MODE, BY_NAME
-from consistentid_core.part_quality import part_quality
 from consistentid_core.regions import REGION_NAMES
 
 

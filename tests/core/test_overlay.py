@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from consistentid_core.face_parts import find_parts
-from consistentid_core.overlay import MAX_LAYER_SIDE, draw_overlay
+from consistentid_core.faces.face_parts import find_parts
+from consistentid_core.faces.overlay import MAX_LAYER_SIDE, draw_overlay
 from consistentid_core.regions import region_named
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from consistentid_core.clip_pixels import clip_pixel_values
-from consistentid_core.face_parts import FacePhoto, find_parts
+from consistentid_core.faces.clip_pixels import clip_pixel_values
+from consistentid_core.faces.face_parts import FacePhoto, find_parts
 from consistentid_core.regions import CLASSES, REGION_NAMES, classes_present
 
 ASSETS = Path(__file__).resolve().parents[2] / "workflows" / "assets"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from golden_set import DIRECTORY, manifest
 
-from consistentid_core.face_parts import choose_parts, find_parts, parts_from_masks, replace_parts
+from consistentid_core.faces.face_parts import choose_parts, find_parts, parts_from_masks, replace_parts
 from consistentid_core.regions import CLASSES, REGION_NAMES, REGIONS, class_masks, filled_mask, region_named
 
 MAPS = sorted(manifest("masks")["maps"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from consistentid_core.bisenet import BiSeNet, load_weights, parse_picture
+from consistentid_core.faces.bisenet import BiSeNet, load_weights, parse_picture
 from tools.standins import bisenet
 
 

@@ -7,7 +7,7 @@ what the golden runs of the original mode show.
 import numpy as np
 import pytest
 import torch
-from consistentid_pack.consistentid_core.face_parts import FaceParts, FacePhoto, find_parts
+from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts
 from consistentid_pack.consistentid_core.markers import MARKER
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS, assemble
 from consistentid_pack.nodes.encode import EncodeFacialPrompt

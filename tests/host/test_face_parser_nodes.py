@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError, NoFaceError
-from consistentid_pack.consistentid_core.face_parts import FaceParts
+from consistentid_pack.consistentid_core.faces.face_parts import FaceParts
 from consistentid_pack.consistentid_core.regions import CLASSES, REGION_NAMES
 from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.face_parser import NODES, FaceParser, FaceParserLoader, FacePartsFromMap
@@ -52,7 +52,7 @@ def models(tmp_path, monkeypatch, standin):
 
 @pytest.fixture(scope="module")
 def parser(standin):
-    from consistentid_pack.consistentid_core.bisenet import load_weights
+    from consistentid_pack.consistentid_core.faces.bisenet import load_weights
 
     return FaceParserModel(load_weights(standin))
 
@@ -138,7 +138,7 @@ def test_another_model_in_the_shared_folder_is_refused(models):
 
 
 def test_the_parser_under_the_memory_manager_computes_what_the_plain_network_does(parser, standin, photo):
-    from consistentid_pack.consistentid_core.bisenet import BiSeNet, load_weights, parse_picture
+    from consistentid_pack.consistentid_core.faces.bisenet import BiSeNet, load_weights, parse_picture
 
     plain = BiSeNet().eval()
     plain.load_state_dict(load_weights(standin))

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import NoFaceError, PromptError
-from consistentid_pack.consistentid_core.face_parts import FaceParts, FacePhoto, find_parts, with_regions
+from consistentid_pack.consistentid_core.faces.face_parts import (
+    FaceParts,
+    FacePhoto,
+    find_parts,
+    with_regions,
+)
 from consistentid_pack.consistentid_core.pairing import BY_NAME, BY_RANK
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.consistentid_core.regions import REGION_NAMES

@@ -4,7 +4,7 @@ from pathlib import Path
 import folder_paths
 import numpy as np
 import pytest
-from consistentid_pack.consistentid_core.face_parts import FacePhoto, find_parts
+from consistentid_pack.consistentid_core.faces.face_parts import FacePhoto, find_parts
 from consistentid_pack.consistentid_core.regions import REGION_NAMES, REGIONS
 from consistentid_pack.nodes.previews import MAX_PHOTOS, MAX_SIDE, UI_KEY, parts_ui
 from PIL import Image

@@ -10,15 +10,15 @@ import torch
 from comfy_execution.graph_utils import ExecutionBlocker
 from consistentid_pack.consistentid_core import embedding_file
 from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError
-from consistentid_pack.consistentid_core.face_parts import (
+from consistentid_pack.consistentid_core.faces.face_parts import (
     FaceParts,
     FacePhoto,
     StoredPhoto,
     find_parts,
     with_regions,
 )
+from consistentid_pack.consistentid_core.faces.part_quality import part_quality
 from consistentid_pack.consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
-from consistentid_pack.consistentid_core.part_quality import part_quality
 from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.apply import ApplyConsistentID

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from consistentid_core.bisenet import BiSeNet
+from consistentid_core.faces.bisenet import BiSeNet
 
 from .random_weights import GAIN, TensorPlan, part_path
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from consistentid_core.face_parts import find_parts
-from consistentid_core.overlay import draw_overlay
+from consistentid_core.faces.face_parts import find_parts
+from consistentid_core.faces.overlay import draw_overlay
 from consistentid_core.regions import REGIONS, Region
 
 from .. import paths

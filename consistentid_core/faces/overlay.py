@@ -8,9 +8,9 @@ from collections.abc import Collection
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
+from ..regions import region_named
 from .crops import fit_mask
 from .face_parts import FacePart
-from .regions import region_named
 
 #: How much of the photo a part's colour covers. Less for the face, which lies under the
 #: others and would otherwise hide the person.

@@ -17,8 +17,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .errors import CheckpointError
-from .regions import CLASSES
+from ..errors import CheckpointError
+from ..regions import CLASSES
 
 #: Sides of the square the picture is resized to: what the SD1.5 and the SDXL weights saw.
 PARSE_SIZES = (512, 1280)

@@ -7,12 +7,12 @@ face is a choice of parts, and the prompt's words carry them as before.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .errors import NoFaceError
+from ..errors import NoFaceError
+from ..pairing import AS_MODE, Pairing
+from ..regions import REGION_NAMES, region_named
+from ..shares import are_shares
 from .face_parts import AnyPhoto, FaceParts, with_regions
-from .pairing import AS_MODE, Pairing
 from .part_quality import quality_of
-from .regions import REGION_NAMES, region_named
-from .shares import are_shares
 
 #: Strength of a part in its word's row: nothing, as trained, exaggerated.
 MIN_STRENGTH, MAX_STRENGTH = 0.0, 2.0

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
+from ..pairing import AS_MODE, Pairing
+from ..regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
+from ..shares import are_shares
 from .crops import crop_part
-from .pairing import AS_MODE, Pairing
-from .regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
-from .shares import are_shares
 
 #: With fewer pixels on the shorter side there is no face to be told apart.
 MIN_PHOTO_SIDE = 32
@@ -27,7 +27,7 @@ class FacePart:
     It belongs to one photo: what is derived from both may be kept with the part.
 
     name: ``Face``, ``Left_Eye`` ...; ``Eyes``, ``Ears``, ``Lips`` for both of a pair.
-    region: name of its :class:`~.regions.Region`.
+    region: name of its :class:`~..regions.Region`.
     mask: uint8 (h, w), 0 or 255, at the size of the label map; stretched over the photo.
     """
 

@@ -1,0 +1,1 @@
+"""From a photo to the facial parts, their crops and their pixels."""
