@@ -6,15 +6,15 @@ import comfy.model_management
 import comfy.utils
 from comfy_api.latest import io, ui
 
-from ..consistentid_core.captioner import (
+from ..consistentid_core.errors import PromptError
+from ..consistentid_core.text.captioner import (
     DESCRIBE_FACE,
     DESCRIBE_PERSON,
     EXAMPLE_MODEL,
     MAX_NEW_TOKENS,
     shorten,
 )
-from ..consistentid_core.errors import PromptError
-from ..consistentid_core.prompt import DEFAULT_CAPTIONS, INPAINT_CAPTION, MAX_CAPTION_LENGTH
+from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, INPAINT_CAPTION, MAX_CAPTION_LENGTH
 from .captioner_model import (
     AUTO,
     DTYPES,

@@ -9,8 +9,8 @@ import comfy.model_patcher
 import folder_paths
 import torch
 
-from ..consistentid_core.captioner import EXAMPLE_MODEL, Captioner, is_llava_folder, load_captioner
 from ..consistentid_core.errors import MissingDependencyError, MissingModelError
+from ..consistentid_core.text.captioner import EXAMPLE_MODEL, Captioner, is_llava_folder, load_captioner
 from . import folders
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.prompt import Family
+from ..consistentid_core.text.prompt import Family
 from .models import FAMILY_NAMES
 
 #: CONDITIONING: a list of [embeds (1, 77 * chunks, D), options]; or (people, 77 * chunks, D), one per latent.

@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.prompt import DEFAULT_CAPTIONS, MODES
+from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, MODES
 from .conditioning import Conditioning
 from .facial_prompt import encode_facial_prompt
 from .inputs import percent

@@ -4,8 +4,8 @@ from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.faces.mixing import MAX_STRENGTH, MIN_STRENGTH, best_parts, mix_parts
-from ..consistentid_core.pairing import AS_MODE, PAIRINGS
 from ..consistentid_core.regions import REGION_NAMES, REGIONS
+from ..consistentid_core.text.pairing import AS_MODE, PAIRINGS
 from .previews import mixed_parts_ui
 from .types import CATEGORY, FacePartsType
 

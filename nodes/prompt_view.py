@@ -7,8 +7,8 @@ from comfy_api.latest import io, ui
 
 from ..consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD
 from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.markers import MARKER
 from ..consistentid_core.regions import region_named
+from ..consistentid_core.text.markers import MARKER
 from .facial_features import crop_pixels
 from .facial_prompt import FacialPrompt
 

@@ -6,8 +6,8 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
 from ..consistentid_core.networks.checkpoint import load_checkpoint
-from ..consistentid_core.prompt import DEFAULT_CAPTIONS, Family
 from ..consistentid_core.regions import REGION_NAMES
+from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, Family
 from . import folders
 from .encode import DEFAULT_MERGE_PERCENT
 from .inputs import percent, strength

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
-from ..pairing import AS_MODE, Pairing
 from ..regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
 from ..shares import are_shares
+from ..text.pairing import AS_MODE, Pairing
 from .crops import crop_part
 
 #: With fewer pixels on the shorter side there is no face to be told apart.

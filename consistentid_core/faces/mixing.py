@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ..errors import NoFaceError
-from ..pairing import AS_MODE, Pairing
 from ..regions import REGION_NAMES, region_named
 from ..shares import are_shares
+from ..text.pairing import AS_MODE, Pairing
 from .face_parts import AnyPhoto, FaceParts, with_regions
 from .part_quality import quality_of
 

@@ -1,13 +1,20 @@
 """The text of one training sample, framed as in the original's dataset.
 
-Source: SPEC 7.1, "Text". Inference uses another frame (:mod:`..prompt`).
+Source: SPEC 7.1, "Text". Inference uses another frame (:mod:`..text.prompt`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..caption import Order, align_caption
-from ..tokens import CONTEXT_LENGTH, facial_slots, mark_tokens, plain_characters, row_positions, single_row
+from ..text.caption import Order, align_caption
+from ..text.tokens import (
+    CONTEXT_LENGTH,
+    facial_slots,
+    mark_tokens,
+    plain_characters,
+    row_positions,
+    single_row,
+)
 
 #: Above this many characters (markers included) the description of the face is left out.
 MAX_ALIGNED_LENGTH = 340

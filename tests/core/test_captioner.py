@@ -8,7 +8,8 @@ import pytest
 import skimage.data
 import torch
 
-from consistentid_core.captioner import (
+from consistentid_core.errors import CheckpointError, MissingModelError
+from consistentid_core.text.captioner import (
     DESCRIBE_FACE,
     DESCRIBE_PERSON,
     is_llava_folder,
@@ -16,7 +17,6 @@ from consistentid_core.captioner import (
     pad_to_square,
     shorten,
 )
-from consistentid_core.errors import CheckpointError, MissingModelError
 from tools.standins import llava
 
 PHOTO = skimage.data.astronaut()

@@ -15,7 +15,7 @@ from consistentid_core.embedding_file import Person, read_person, to_bytes, writ
 from consistentid_core.errors import CheckpointError, MissingModelError
 from consistentid_core.faces.face_parts import FaceParts, FacePhoto, StoredPart, StoredPhoto, ZeroImage
 from consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
-from consistentid_core.pairing import BY_NAME
+from consistentid_core.text.pairing import BY_NAME
 
 PARTS = [("Left_Eye", "eyes"), ("Lips", "mouth")]
 

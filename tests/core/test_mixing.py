@@ -18,8 +18,8 @@ from consistentid_core.faces.face_parts import (
 )
 from consistentid_core.faces.mixing import best_parts, mix_parts, pool
 from consistentid_core.faces.part_quality import part_quality
-from consistentid_core.pairing import AS_MODE, BY_NAME
 from consistentid_core.regions import REGION_NAMES
+from consistentid_core.text.pairing import AS_MODE, BY_NAME
 
 
 def photo(*regions, value=0):

@@ -3,9 +3,9 @@
 import pytest
 
 from consistentid_core.errors import PromptError
-from consistentid_core.markers import MARKER
-from consistentid_core.pairing import PADDING, marked_words, pair_by_name, pair_by_rank
-from consistentid_core.prompt import DEFAULT_CAPTIONS, assemble
+from consistentid_core.text.markers import MARKER
+from consistentid_core.text.pairing import PADDING, marked_words, pair_by_name, pair_by_rank
+from consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
 
 PARTS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
 REGIONS = ("face", "eyes", "ears", "nose", "mouth")

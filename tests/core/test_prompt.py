@@ -1,10 +1,16 @@
 import pytest
 from golden_set import manifest
 
-from consistentid_core.caption import align_caption
 from consistentid_core.errors import PromptError
-from consistentid_core.markers import IMAGE_MARKER, MARKER
-from consistentid_core.prompt import DEFAULT_CAPTIONS, INPAINT_CAPTION, MAX_CAPTION_LENGTH, MODES, assemble
+from consistentid_core.text.caption import align_caption
+from consistentid_core.text.markers import IMAGE_MARKER, MARKER
+from consistentid_core.text.prompt import (
+    DEFAULT_CAPTIONS,
+    INPAINT_CAPTION,
+    MAX_CAPTION_LENGTH,
+    MODES,
+    assemble,
+)
 
 PARTS = ["Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"]
 FAMILIES = ["sd15", "sdxl"]

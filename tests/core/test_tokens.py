@@ -1,8 +1,8 @@
 import pytest
 
 from consistentid_core.errors import PromptError
-from consistentid_core.markers import MARKER
-from consistentid_core.tokens import (
+from consistentid_core.text.markers import MARKER
+from consistentid_core.text.tokens import (
     CONTEXT_LENGTH,
     MAX_FACIAL_TOKENS,
     MarkedTokens,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts
-from consistentid_pack.consistentid_core.markers import MARKER
-from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS, assemble
+from consistentid_pack.consistentid_core.text.markers import MARKER
+from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.facial_prompt import part_names
 from consistentid_pack.nodes.text import token_counter

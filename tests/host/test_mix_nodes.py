@@ -13,9 +13,9 @@ from consistentid_pack.consistentid_core.faces.face_parts import (
     find_parts,
     with_regions,
 )
-from consistentid_pack.consistentid_core.pairing import BY_NAME, BY_RANK
-from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.consistentid_core.regions import REGION_NAMES
+from consistentid_pack.consistentid_core.text.pairing import BY_NAME, BY_RANK
+from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.clip_features import encode_pixels
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.facial_features import crop_pixels, region_vectors

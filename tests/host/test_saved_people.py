@@ -19,7 +19,7 @@ from consistentid_pack.consistentid_core.faces.face_parts import (
 )
 from consistentid_pack.consistentid_core.faces.part_quality import part_quality
 from consistentid_pack.consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
-from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.clip_features import VIT_H, zero_image

@@ -6,7 +6,7 @@ import torch
 from comfy_extras.nodes_clip_sdxl import CLIPTextEncodeSDXL
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts
-from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from portrait_asset import LABELS, PORTRAIT

@@ -9,9 +9,9 @@ import comfy.sdxl_clip
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import ModelMismatchError, PromptError
-from consistentid_pack.consistentid_core.markers import MARKER
-from consistentid_pack.consistentid_core.prompt import DEFAULT_CAPTIONS, assemble
-from consistentid_pack.consistentid_core.tokens import facial_slots, plain_characters, row_positions
+from consistentid_pack.consistentid_core.text.markers import MARKER
+from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
+from consistentid_pack.consistentid_core.text.tokens import facial_slots, plain_characters, row_positions
 from consistentid_pack.consistentid_core.training.text import training_text, training_tokens
 from consistentid_pack.nodes.text import (
     clean_tokens,

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from .errors import CheckpointError, MissingDependencyError, MissingModelError
+from ..errors import CheckpointError, MissingDependencyError, MissingModelError
 
 #: The two questions the original asked about each training picture (SPEC 7.2), with single spaces.
 DESCRIBE_PERSON = (

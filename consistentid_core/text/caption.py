@@ -5,7 +5,7 @@ released weights are used with it, and parts and words are paired by rank.
 :func:`align_caption_by_name` marks the caption as it is written and says which region each
 marker belongs to.
 
-Parts are named as in :mod:`.regions` (``Left_Eye``, or ``Eyes`` for both of a pair), in crop order.
+Parts are named as in :mod:`..regions` (``Left_Eye``, or ``Eyes`` for both of a pair), in crop order.
 """
 
 import re
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from ..regions import REGIONS
 from .markers import MARKER, strip_typed_markers
-from .regions import REGIONS
 
 #: The order in which clauses are emitted: that of the pipelines, or of the evaluation code (SPEC 6.1).
 Order = Literal["ears_first", "eyes_first"]

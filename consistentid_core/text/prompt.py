@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import PromptError
 from .caption import AlignedCaption, Order, align_caption, align_caption_by_name
-from .errors import PromptError
 from .markers import IMAGE_MARKER, MARKER, delete_markers, strip_typed_markers
 from .tokens import CONTEXT_LENGTH
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from .errors import PromptError
+from ..errors import PromptError
+from ..regions import REGIONS
 from .markers import MARKER
-from .regions import REGIONS
 
 #: How parts and words find each other: as the mode of the prompt says (``original`` by rank,
 #: ``clean`` by name), or one way whatever the mode.

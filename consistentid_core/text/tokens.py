@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from .errors import PromptError
+from ..errors import PromptError
 from .markers import MARKER
 
 #: Rows of one text encoding, start and end included.

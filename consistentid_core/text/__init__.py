@@ -1,0 +1,1 @@
+"""Prompts and captions: the words that carry facial parts."""
