@@ -5,7 +5,7 @@ import torch
 from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.id_embedding import IDEmbedding
+from ..consistentid_core.identity.id_embedding import IDEmbedding
 from ..consistentid_core.networks.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
 from .clip_features import zero_image

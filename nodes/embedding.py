@@ -3,9 +3,9 @@
 import folder_paths
 from comfy_api.latest import io
 
-from ..consistentid_core.face_analysis import AUTO, PROVIDERS, load_face_analyser
-from ..consistentid_core.face_boxes import draw_faces
-from ..consistentid_core.id_embedding import (
+from ..consistentid_core.identity.face_analysis import AUTO, PROVIDERS, load_face_analyser
+from ..consistentid_core.identity.face_boxes import draw_faces
+from ..consistentid_core.identity.id_embedding import (
     BGR,
     CHANNEL_ORDERS,
     COMBINE_METHODS,

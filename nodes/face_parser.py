@@ -22,7 +22,7 @@ from ..consistentid_core.faces.face_parts import (
     replace_parts,
 )
 from ..consistentid_core.faces.overlay import draw_overlay
-from ..consistentid_core.id_embedding import ONE_EACH
+from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from . import folders
 from .face_parser_model import FaceParserModel

@@ -23,7 +23,7 @@ from ..consistentid_core.faces.face_parts import (
 )
 from ..consistentid_core.faces.mixing import require_one_person
 from ..consistentid_core.faces.part_quality import quality_of
-from ..consistentid_core.id_embedding import MEAN, NORM_MEAN
+from ..consistentid_core.identity.id_embedding import MEAN, NORM_MEAN
 from .clip_features import PICTURES_PER_PASS, encode_pixels, zero_image
 from .models import ConsistentIDModel
 

@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.id_embedding import IDEmbedding
+from ..consistentid_core.identity.id_embedding import IDEmbedding
 from .inputs import strength
 from .models import ConsistentIDModel
 from .person import keys_values_of

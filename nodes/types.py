@@ -17,7 +17,7 @@ FacePartsType = io.Custom("FACE_PARTS")
 #: A loaded vision-language model that describes faces.
 FaceCaptionerType = io.Custom("FACE_CAPTIONER")
 
-#: :class:`..consistentid_core.id_embedding.IDEmbedding`: the face-recognition vector of one person.
+#: :class:`..consistentid_core.identity.id_embedding.IDEmbedding`: the face-recognition vector of one person.
 IDEmbedType = io.Custom("ID_EMBED")
 
 #: :class:`..consistentid_core.networks.leak_control.LeakControl`: when, where and how strongly the ID tokens act.

@@ -9,7 +9,7 @@ import comfy.supported_models
 import torch
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
-from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
+from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.model_patch import IDAttentionPatch

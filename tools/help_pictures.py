@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from consistentid_core.face_analysis import Face
-from consistentid_core.face_boxes import draw_faces
 from consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
 from consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts, parts_from_masks
 from consistentid_core.faces.mixing import best_parts
 from consistentid_core.faces.overlay import draw_overlay
 from consistentid_core.faces.part_quality import part_quality
+from consistentid_core.identity.face_analysis import Face
+from consistentid_core.identity.face_boxes import draw_faces
 from consistentid_core.networks.leak_control import CURVES, LeakControl
 from consistentid_core.regions import CLASSES, REGIONS, region_named
 from consistentid_core.text.caption import align_caption, align_caption_by_name

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from torch import Tensor
 
+from ..checks import are_shares
 from ..regions import CLASSES, REGION_NAMES, REGIONS, PairMode, classes_present, filled_mask, region_named
-from ..shares import are_shares
 from ..text.pairing import AS_MODE, Pairing
 from .crops import crop_part
 

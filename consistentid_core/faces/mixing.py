@@ -7,9 +7,9 @@ face is a choice of parts, and the prompt's words carry them as before.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ..checks import are_shares
 from ..errors import NoFaceError
 from ..regions import REGION_NAMES, region_named
-from ..shares import are_shares
 from ..text.pairing import AS_MODE, Pairing
 from .face_parts import AnyPhoto, FaceParts, with_regions
 from .part_quality import quality_of

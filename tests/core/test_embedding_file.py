@@ -11,10 +11,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from consistentid_core.embedding_file import Person, read_person, to_bytes, write_numbered
 from consistentid_core.errors import CheckpointError, MissingModelError
 from consistentid_core.faces.face_parts import FaceParts, FacePhoto, StoredPart, StoredPhoto, ZeroImage
-from consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
+from consistentid_core.identity.embedding_file import Person, read_person, to_bytes, write_numbered
+from consistentid_core.identity.id_embedding import CONCAT, RGB, IDEmbedding
 from consistentid_core.text.pairing import BY_NAME
 
 PARTS = [("Left_Eye", "eyes"), ("Lips", "mouth")]

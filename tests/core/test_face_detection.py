@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 from drawn_faces import draw, middle
 
-from consistentid_core.face_analysis import FRAMINGS, Framing, load_face_analyser
+from consistentid_core.identity.face_analysis import FRAMINGS, Framing, load_face_analyser
 from tools.standins import insightface as standin
 
 

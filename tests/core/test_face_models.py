@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 
 from consistentid_core.errors import CheckpointError, MissingDependencyError, MissingModelError
-from consistentid_core.face_analysis import choose_provider, load_face_analyser
 from consistentid_core.files.face_models import DETECTOR, RECOGNISER, find_model_files
+from consistentid_core.identity.face_analysis import choose_provider, load_face_analyser
 from tools.standins import insightface as standin
 
 

@@ -11,9 +11,9 @@ import torch
 from drawn_faces import draw, middle
 
 from consistentid_core.errors import NoFaceError
-from consistentid_core.face_analysis import Detection, Face, load_face_analyser
-from consistentid_core.face_boxes import draw_faces
-from consistentid_core.id_embedding import (
+from consistentid_core.identity.face_analysis import Detection, Face, load_face_analyser
+from consistentid_core.identity.face_boxes import draw_faces
+from consistentid_core.identity.id_embedding import (
     BGR,
     COMBINE_METHODS,
     CONCAT,

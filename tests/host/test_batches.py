@@ -5,7 +5,7 @@ import pytest
 import torch
 from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts, one_each
-from consistentid_pack.consistentid_core.id_embedding import CONCAT, NORM_MEAN, ONE_EACH, IDEmbedding
+from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, NORM_MEAN, ONE_EACH, IDEmbedding
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.clip_features import PICTURES_PER_PASS

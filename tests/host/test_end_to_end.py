@@ -4,7 +4,7 @@ import comfy.samplers
 import numpy as np
 import pytest
 import torch
-from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
+from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt

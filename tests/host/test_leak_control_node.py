@@ -3,7 +3,7 @@
 import pytest
 import sampling
 import torch
-from consistentid_pack.consistentid_core.id_embedding import IDEmbedding
+from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.networks.leak_control import LeakControl
 from consistentid_pack.nodes import id_attention
 from consistentid_pack.nodes.apply import ApplyConsistentID

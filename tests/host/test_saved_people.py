@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from comfy_execution.graph_utils import ExecutionBlocker
-from consistentid_pack.consistentid_core import embedding_file
 from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError
 from consistentid_pack.consistentid_core.faces.face_parts import (
     FaceParts,
@@ -18,7 +17,8 @@ from consistentid_pack.consistentid_core.faces.face_parts import (
     with_regions,
 )
 from consistentid_pack.consistentid_core.faces.part_quality import part_quality
-from consistentid_pack.consistentid_core.id_embedding import CONCAT, RGB, IDEmbedding
+from consistentid_pack.consistentid_core.identity import embedding_file
+from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, RGB, IDEmbedding
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.apply import ApplyConsistentID

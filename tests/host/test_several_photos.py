@@ -4,7 +4,13 @@ import comfy.patcher_extension
 import comfy.samplers
 import pytest
 import torch
-from consistentid_pack.consistentid_core.id_embedding import CONCAT, MEAN, NORM_MEAN, ONE_EACH, IDEmbedding
+from consistentid_pack.consistentid_core.identity.id_embedding import (
+    CONCAT,
+    MEAN,
+    NORM_MEAN,
+    ONE_EACH,
+    IDEmbedding,
+)
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.clip_features import zero_image
 from consistentid_pack.nodes.embedding import INPUTS, CombineEmbeddings, EmbedFace

@@ -8,10 +8,10 @@ from hashlib import blake2b
 import numpy as np
 import torch
 
-from .errors import NoFaceError
+from ..checks import are_shares
+from ..errors import NoFaceError
+from ..files.face_models import RECOGNISER
 from .face_analysis import EMBEDDING_WIDTH, Detection, Face, FaceAnalyser
-from .files.face_models import RECOGNISER
-from .shares import are_shares
 
 logger = logging.getLogger(__name__)
 

@@ -23,14 +23,14 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from .errors import CheckpointError
-from .faces.face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
-from .faces.mixing import check_strengths
-from .files.face_models import RECOGNISER
-from .files.weights_file import read_weights
+from ..errors import CheckpointError
+from ..faces.face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
+from ..faces.mixing import check_strengths
+from ..files.face_models import RECOGNISER
+from ..files.weights_file import read_weights
+from ..text.caption import region_of_part
+from ..text.pairing import PAIRINGS
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
-from .text.caption import region_of_part
-from .text.pairing import PAIRINGS
 
 EXTENSION = ".safetensors"
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import CheckpointError, MissingDependencyError
-from .files.face_models import DETECTOR, RECOGNISER, ModelFile, find_model_files
+from ..errors import CheckpointError, MissingDependencyError
+from ..files.face_models import DETECTOR, RECOGNISER, ModelFile, find_model_files
 
 logger = logging.getLogger(__name__)
 
