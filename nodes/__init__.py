@@ -8,16 +8,14 @@ from . import (
     embedding,
     encode,
     face_parser,
-    folders,
-    help_page,
     identity,
     leak_control,
     mix,
     model,
     saved_people,
     simple,
-    web_files,
 )
+from .host import folders, help_page, web_files
 
 #: In the order of the node menu: loaders, the photo, the prompt, the model.
 NODES: list[type[io.ComfyNode]] = [

@@ -9,7 +9,7 @@ from ..consistentid_core.identity.id_embedding import IDEmbedding
 from ..consistentid_core.networks.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
 from .clip_features import zero_image
-from .inputs import percent, strength
+from .host.inputs import percent, strength
 from .model_patch import MAX_PEOPLE, IDAttentionPatch
 from .models import ConsistentIDModel
 from .person import keys_values_of

@@ -23,7 +23,7 @@ from .captioner_model import (
     find_model_folder,
     list_model_folders,
 )
-from .pictures import to_pictures
+from .host.pictures import to_pictures
 from .types import CATEGORY, FaceCaptionerType
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import torch
 
 from ..consistentid_core.errors import MissingDependencyError, MissingModelError
 from ..consistentid_core.text.captioner import EXAMPLE_MODEL, Captioner, is_llava_folder, load_captioner
-from . import folders
+from .host import folders
 
 logger = logging.getLogger(__name__)
 

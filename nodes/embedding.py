@@ -18,9 +18,9 @@ from ..consistentid_core.identity.id_embedding import (
     combine_embeddings,
     embed_person,
 )
-from . import folders
 from .face_previews import faces_ui
-from .pictures import to_image, to_pictures
+from .host import folders
+from .host.pictures import to_image, to_pictures
 from .types import CATEGORY, IDEmbedType
 
 #: How many ID embeddings can be combined at once; the first two must be connected.

@@ -6,7 +6,7 @@ from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, MODES
 from .conditioning import Conditioning
 from .facial_prompt import encode_facial_prompt
-from .inputs import percent
+from .host.inputs import percent
 from .models import ConsistentIDModel
 from .prompt_view import describe
 from .types import CATEGORY, ConsistentIDType, FacePartsType

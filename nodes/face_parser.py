@@ -24,10 +24,10 @@ from ..consistentid_core.faces.face_parts import (
 from ..consistentid_core.faces.overlay import draw_overlay
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
-from . import folders
 from .face_parser_model import FaceParserModel
-from .label_maps import one_per_photo, to_label_maps, to_masks
-from .pictures import to_image, to_pictures
+from .host import folders
+from .host.label_maps import one_per_photo, to_label_maps, to_masks
+from .host.pictures import to_image, to_pictures
 from .previews import parts_ui
 from .types import CATEGORY, FaceParserType, FacePartsType
 

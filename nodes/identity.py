@@ -5,7 +5,7 @@ from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.identity.id_embedding import IDEmbedding
-from .inputs import strength
+from .host.inputs import strength
 from .models import ConsistentIDModel
 from .person import keys_values_of
 from .roles import IDENTITY_KEY, Identity

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 from ..consistentid_core.networks.attention import lora_weights
 from ..consistentid_core.networks.leak_control import CURVES, LeakControl
 from .adapter import fitting_layers
-from .inputs import percent, strength
+from .host.inputs import percent, strength
 from .models import ConsistentIDModel
 from .types import CATEGORY, ConsistentIDType, LeakControlType
 

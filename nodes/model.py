@@ -3,7 +3,7 @@
 from comfy_api.latest import io
 
 from ..consistentid_core.networks.checkpoint import load_checkpoint
-from . import folders
+from .host import folders
 from .models import ConsistentIDModel
 from .types import CATEGORY, ConsistentIDType
 

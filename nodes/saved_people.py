@@ -11,9 +11,9 @@ from ..consistentid_core.faces.face_parts import FaceParts, one_each
 from ..consistentid_core.faces.mixing import pool
 from ..consistentid_core.identity.embedding_file import Person, read_person, to_bytes, write_numbered
 from ..consistentid_core.identity.id_embedding import NORM_MEAN, ONE_EACH, IDEmbedding, combine_embeddings
-from . import folders
 from .embedding import combine_input
 from .facial_features import stored
+from .host import folders
 from .types import CATEGORY, FacePartsType, IDEmbedType
 
 

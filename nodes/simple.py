@@ -8,9 +8,9 @@ from comfy_execution.graph_utils import GraphBuilder
 from ..consistentid_core.networks.checkpoint import load_checkpoint
 from ..consistentid_core.regions import REGION_NAMES
 from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, Family
-from . import folders
 from .encode import DEFAULT_MERGE_PERCENT
-from .inputs import percent, strength
+from .host import folders
+from .host.inputs import percent, strength
 from .types import CATEGORY
 
 #: What the original's pipelines parse the photo at (SPEC 2.3).

@@ -50,7 +50,8 @@ def _schemas() -> list:
     from tools.measure import start_host
 
     start_host(os.environ["COMFYUI_PATH"])
-    from consistentid_pack.nodes import NODES, folders
+    from consistentid_pack.nodes import NODES
+    from consistentid_pack.nodes.host import folders
 
     folders.register()
     return [node.GET_SCHEMA() for node in NODES]

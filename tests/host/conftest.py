@@ -49,7 +49,7 @@ def inference_mode():
 def empty_folders(tmp_path, monkeypatch):
     """ComfyUI with models, output and temp folders of its own, all empty."""
     import folder_paths
-    from consistentid_pack.nodes import folders
+    from consistentid_pack.nodes.host import folders
 
     monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
     monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path / "output"))

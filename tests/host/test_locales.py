@@ -7,7 +7,8 @@ After a change of a schema: ``python tools/locales.py`` writes the English texts
 import re
 
 import pytest
-from consistentid_pack.nodes import NODES, folders
+from consistentid_pack.nodes import NODES
+from consistentid_pack.nodes.host import folders
 from reporting import fail_with
 
 from tools import node_texts

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from consistentid_pack.nodes.pictures import to_image, to_pictures
+from consistentid_pack.nodes.host.pictures import to_image, to_pictures
 
 
 def test_every_8_bit_picture_survives_the_way_there_and_back():

@@ -20,11 +20,11 @@ from consistentid_pack.consistentid_core.faces.part_quality import part_quality
 from consistentid_pack.consistentid_core.identity import embedding_file
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, RGB, IDEmbedding
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
-from consistentid_pack.nodes import folders
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.clip_features import VIT_H, zero_image
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.facial_features import region_vectors, zero_vector
+from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
 from consistentid_pack.nodes.person import features_of_person

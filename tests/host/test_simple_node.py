@@ -3,7 +3,8 @@
 import folder_paths
 import pytest
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
-from consistentid_pack.nodes import NODES, folders
+from consistentid_pack.nodes import NODES
+from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.simple import ConsistentIDSimple
 from small_checkpoints import nested, small_groups, write
 

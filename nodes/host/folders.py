@@ -9,7 +9,7 @@ from collections import Counter
 
 import folder_paths
 
-from ..consistentid_core.errors import MissingModelError
+from ...consistentid_core.errors import MissingModelError
 
 CONSISTENTID = "consistentid"
 INSIGHTFACE = "insightface"

@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from ..consistentid_core.regions import CLASSES, classes_present
+from ...consistentid_core.regions import CLASSES, classes_present
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""What the pack asks of ComfyUI beside its nodes: folders, pictures, inputs, served files."""
