@@ -11,7 +11,7 @@ from comfy.weight_adapter import LoRAAdapter
 from ..consistentid_core.errors import ModelMismatchError
 from ..consistentid_core.networks.attention import lora_weights
 from ..consistentid_core.networks.unet_layers import AttentionLayer, attention_layers
-from .models import FAMILY_NAMES, ConsistentIDModel
+from .models.consistentid import FAMILY_NAMES, ConsistentIDModel
 
 
 def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLayer]:

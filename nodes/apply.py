@@ -11,11 +11,11 @@ from .adapter import fitting_layers, merge_lora
 from .clip_features import zero_image
 from .host.inputs import percent, strength
 from .model_patch import MAX_PEOPLE, IDAttentionPatch
-from .models import ConsistentIDModel
+from .models.consistentid import ConsistentIDModel
+from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
 from .person import keys_values_of
 from .roles import KEY
 from .spatial_mask import check_mask
-from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
 
 
 class ApplyConsistentID(io.ComfyNode):

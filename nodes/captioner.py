@@ -15,7 +15,8 @@ from ..consistentid_core.text.captioner import (
     shorten,
 )
 from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, INPAINT_CAPTION, MAX_CAPTION_LENGTH
-from .captioner_model import (
+from .host.pictures import to_pictures
+from .models.captioner import (
     AUTO,
     DTYPES,
     FaceCaptionerModel,
@@ -23,8 +24,7 @@ from .captioner_model import (
     find_model_folder,
     list_model_folders,
 )
-from .host.pictures import to_pictures
-from .types import CATEGORY, FaceCaptionerType
+from .models.types import CATEGORY, FaceCaptionerType
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from ..consistentid_core.identity.id_embedding import (
 from .face_previews import faces_ui
 from .host import folders
 from .host.pictures import to_image, to_pictures
-from .types import CATEGORY, IDEmbedType
+from .models.types import CATEGORY, IDEmbedType
 
 #: How many ID embeddings can be combined at once; the first two must be connected.
 INPUTS = 6

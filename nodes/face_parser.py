@@ -24,12 +24,12 @@ from ..consistentid_core.faces.face_parts import (
 from ..consistentid_core.faces.overlay import draw_overlay
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
-from .face_parser_model import FaceParserModel
 from .host import folders
 from .host.label_maps import one_per_photo, to_label_maps, to_masks
 from .host.pictures import to_image, to_pictures
+from .models.face_parser import FaceParserModel
+from .models.types import CATEGORY, FaceParserType, FacePartsType
 from .previews import parts_ui
-from .types import CATEGORY, FaceParserType, FacePartsType
 
 ERROR, NO_PARTS = "error", "no parts (original)"
 ONE_PERSON = "one person"

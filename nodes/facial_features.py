@@ -25,7 +25,7 @@ from ..consistentid_core.faces.mixing import require_one_person
 from ..consistentid_core.faces.part_quality import quality_of
 from ..consistentid_core.identity.id_embedding import MEAN, NORM_MEAN
 from .clip_features import PICTURES_PER_PASS, encode_pixels, zero_image
-from .models import ConsistentIDModel
+from .models.consistentid import ConsistentIDModel
 
 #: Pictures as CLIP sees them, (1, 3, 224, 224); kept apart, because mixed faces share parts.
 _photo_pixels: WeakKeyDictionary[FacePhoto, torch.Tensor] = WeakKeyDictionary()

@@ -29,7 +29,7 @@ from ..consistentid_core.text.tokens import CONTEXT_LENGTH
 from .clip_features import check_is_connected, zero_image
 from .conditioning import Conditioning, in_one_batch, sizes_of, switch, with_options
 from .facial_features import region_vectors, zero_vector
-from .models import FAMILY_NAMES, ConsistentIDModel
+from .models.consistentid import FAMILY_NAMES, ConsistentIDModel
 from .text import (
     FacialTokens,
     HostTokens,

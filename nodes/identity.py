@@ -6,10 +6,10 @@ from comfy_api.latest import io
 from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.identity.id_embedding import IDEmbedding
 from .host.inputs import strength
-from .models import ConsistentIDModel
+from .models.consistentid import ConsistentIDModel
+from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
 from .person import keys_values_of
 from .roles import IDENTITY_KEY, Identity
-from .types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
 
 
 class SetIdentity(io.ComfyNode):

@@ -7,8 +7,8 @@ from ..consistentid_core.networks.attention import lora_weights
 from ..consistentid_core.networks.leak_control import CURVES, LeakControl
 from .adapter import fitting_layers
 from .host.inputs import percent, strength
-from .models import ConsistentIDModel
-from .types import CATEGORY, ConsistentIDType, LeakControlType
+from .models.consistentid import ConsistentIDModel
+from .models.types import CATEGORY, ConsistentIDType, LeakControlType
 
 
 class LeakControlNode(io.ComfyNode):

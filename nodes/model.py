@@ -4,8 +4,8 @@ from comfy_api.latest import io
 
 from ..consistentid_core.networks.checkpoint import load_checkpoint
 from .host import folders
-from .models import ConsistentIDModel
-from .types import CATEGORY, ConsistentIDType
+from .models.consistentid import ConsistentIDModel
+from .models.types import CATEGORY, ConsistentIDType
 
 
 class LoadConsistentIDModel(io.ComfyNode):

@@ -8,7 +8,7 @@ from ..consistentid_core.identity.id_embedding import MEAN, IDEmbedding
 from .clip_features import check_is_connected, encode_pixels
 from .facial_features import merge_photos, person_features
 from .host.pictures import to_pictures
-from .models import ConsistentIDModel, KeysValues
+from .models.consistentid import ConsistentIDModel, KeysValues
 
 
 def keys_values_of(

@@ -14,7 +14,7 @@ from ..consistentid_core.identity.id_embedding import NORM_MEAN, ONE_EACH, IDEmb
 from .embedding import combine_input
 from .facial_features import stored
 from .host import folders
-from .types import CATEGORY, FacePartsType, IDEmbedType
+from .models.types import CATEGORY, FacePartsType, IDEmbedType
 
 
 class SaveEmbedding(io.ComfyNode):

@@ -11,7 +11,7 @@ from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, Family
 from .encode import DEFAULT_MERGE_PERCENT
 from .host import folders
 from .host.inputs import percent, strength
-from .types import CATEGORY
+from .models.types import CATEGORY
 
 #: What the original's pipelines parse the photo at (SPEC 2.3).
 PARSE_SIZE: dict[Family, str] = {"sd15": "512", "sdxl": "1280"}

@@ -113,7 +113,7 @@ class UNetCalls:
         import torch
         from consistentid_pack.consistentid_core.networks.checkpoint import load_checkpoint
         from consistentid_pack.nodes.adapter import fitting_layers
-        from consistentid_pack.nodes.models import ConsistentIDModel
+        from consistentid_pack.nodes.models.consistentid import ConsistentIDModel
         from consistentid_pack.nodes.roles import Roles
 
         self._model, *_ = comfy.sd.load_checkpoint_guess_config(

@@ -8,10 +8,10 @@ import pytest
 import skimage.data
 import torch
 from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError, PromptError
-from consistentid_pack.nodes import captioner_model
 from consistentid_pack.nodes.captioner import MODES, TEMPLATES, USE_HUB_ID, CaptionFace, LoadFaceCaptioner
-from consistentid_pack.nodes.captioner_model import FaceCaptionerModel, choose_dtype, list_model_folders
 from consistentid_pack.nodes.host import folders
+from consistentid_pack.nodes.models import captioner as captioner_model
+from consistentid_pack.nodes.models.captioner import FaceCaptionerModel, choose_dtype, list_model_folders
 
 from tools.standins import llava
 

@@ -10,9 +10,9 @@ from consistentid_pack.consistentid_core.errors import CheckpointError, MissingM
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts
 from consistentid_pack.consistentid_core.regions import CLASSES, REGION_NAMES
 from consistentid_pack.nodes.face_parser import NODES, FaceParser, FaceParserLoader, FacePartsFromMap
-from consistentid_pack.nodes.face_parser_model import FaceParserModel
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.host.label_maps import to_label_maps
+from consistentid_pack.nodes.models.face_parser import FaceParserModel
 from PIL import Image
 
 from tools.standins import bisenet

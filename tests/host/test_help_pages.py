@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.host import folders, help_page
-from consistentid_pack.nodes.types import CATEGORY
+from consistentid_pack.nodes.models.types import CATEGORY
 from PIL import Image
 from reporting import fail_with
 

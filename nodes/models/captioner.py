@@ -9,9 +9,9 @@ import comfy.model_patcher
 import folder_paths
 import torch
 
-from ..consistentid_core.errors import MissingDependencyError, MissingModelError
-from ..consistentid_core.text.captioner import EXAMPLE_MODEL, Captioner, is_llava_folder, load_captioner
-from .host import folders
+from ...consistentid_core.errors import MissingDependencyError, MissingModelError
+from ...consistentid_core.text.captioner import EXAMPLE_MODEL, Captioner, is_llava_folder, load_captioner
+from ..host import folders
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from weakref import WeakKeyDictionary
 import comfy.model_patcher
 import torch
 
-from ..consistentid_core.faces.face_parts import ZeroImage
-from ..consistentid_core.networks.checkpoint import Checkpoint
-from ..consistentid_core.networks.facial_encoder import FacialEncoder
-from ..consistentid_core.networks.id_key_values import IDKeyValueProjection
-from ..consistentid_core.networks.projection import IDProjection
+from ...consistentid_core.faces.face_parts import ZeroImage
+from ...consistentid_core.networks.checkpoint import Checkpoint
+from ...consistentid_core.networks.facial_encoder import FacialEncoder
+from ...consistentid_core.networks.id_key_values import IDKeyValueProjection
+from ...consistentid_core.networks.projection import IDProjection
 from .managed import manage
 
 #: How users call the model families ConsistentID exists for.

@@ -6,7 +6,7 @@ import comfy.model_patcher
 import numpy as np
 import torch
 
-from ..consistentid_core.faces.bisenet import BiSeNet, parse_picture
+from ...consistentid_core.faces.bisenet import BiSeNet, parse_picture
 from .managed import manage
 
 

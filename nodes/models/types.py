@@ -5,22 +5,22 @@ Everything else the nodes exchange is a core type (IMAGE, MASK, CONDITIONING ...
 
 from comfy_api.latest import io
 
-#: :class:`.models.ConsistentIDModel`: a loaded adapter (ID projection, facial encoder, LoRA).
+#: :class:`.consistentid.ConsistentIDModel`: a loaded adapter (ID projection, facial encoder, LoRA).
 ConsistentIDType = io.Custom("CONSISTENTID")
 
-#: :class:`.models.FaceParserModel`: a loaded BiSeNet face parser.
+#: :class:`.consistentid.FaceParserModel`: a loaded BiSeNet face parser.
 FaceParserType = io.Custom("FACE_PARSER")
 
-#: :class:`..consistentid_core.faces.face_parts.FaceParts`: photos with the masks of their facial parts.
+#: :class:`...consistentid_core.faces.face_parts.FaceParts`: photos with the masks of their facial parts.
 FacePartsType = io.Custom("FACE_PARTS")
 
 #: A loaded vision-language model that describes faces.
 FaceCaptionerType = io.Custom("FACE_CAPTIONER")
 
-#: :class:`..consistentid_core.identity.id_embedding.IDEmbedding`: the face-recognition vector of one person.
+#: :class:`...consistentid_core.identity.id_embedding.IDEmbedding`: the face-recognition vector of one person.
 IDEmbedType = io.Custom("ID_EMBED")
 
-#: :class:`..consistentid_core.networks.leak_control.LeakControl`: when, where and how strongly the ID tokens act.
+#: :class:`...consistentid_core.networks.leak_control.LeakControl`: when, where and how strongly the ID tokens act.
 LeakControlType = io.Custom("CONSISTENTID_LEAK_CONTROL")
 
 #: The menu folder of every node of the pack.

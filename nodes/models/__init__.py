@@ -1,0 +1,1 @@
+"""What the pack's sockets carry, under ComfyUI's memory manager."""
