@@ -8,12 +8,12 @@ from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.identity.id_embedding import IDEmbedding
 from ..consistentid_core.networks.leak_control import LeakControl
 from .adapter import fitting_layers, merge_lora
-from .clip_features import zero_image
 from .host.inputs import percent, strength
 from .model_patch import MAX_PEOPLE, IDAttentionPatch
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
-from .person import keys_values_of
+from .person.clip_features import zero_image
+from .person.keys_values import keys_values_of
 from .roles import KEY
 from .spatial_mask import check_mask
 

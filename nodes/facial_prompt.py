@@ -26,10 +26,10 @@ from ..consistentid_core.text.pairing import (
 )
 from ..consistentid_core.text.prompt import AssembledPrompt, Mode, assemble
 from ..consistentid_core.text.tokens import CONTEXT_LENGTH
-from .clip_features import check_is_connected, zero_image
 from .conditioning import Conditioning, in_one_batch, sizes_of, switch, with_options
-from .facial_features import region_vectors, zero_vector
 from .models.consistentid import FAMILY_NAMES, ConsistentIDModel
+from .person.clip_features import check_is_connected, zero_image
+from .person.facial_features import region_vectors, zero_vector
 from .text import (
     FacialTokens,
     HostTokens,

@@ -8,7 +8,7 @@ from ..consistentid_core.identity.id_embedding import IDEmbedding
 from .host.inputs import strength
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
-from .person import keys_values_of
+from .person.keys_values import keys_values_of
 from .roles import IDENTITY_KEY, Identity
 
 

@@ -12,9 +12,9 @@ from ..consistentid_core.faces.mixing import pool
 from ..consistentid_core.identity.embedding_file import Person, read_person, to_bytes, write_numbered
 from ..consistentid_core.identity.id_embedding import NORM_MEAN, ONE_EACH, IDEmbedding, combine_embeddings
 from .embedding import combine_input
-from .facial_features import stored
 from .host import folders
 from .models.types import CATEGORY, FacePartsType, IDEmbedType
+from .person.facial_features import stored
 
 
 class SaveEmbedding(io.ComfyNode):

@@ -8,11 +8,11 @@ from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, Face
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, NORM_MEAN, ONE_EACH, IDEmbedding
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
-from consistentid_pack.nodes.clip_features import PICTURES_PER_PASS
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import ONE_PERSON, FacePartsFromMap
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
+from consistentid_pack.nodes.person.clip_features import PICTURES_PER_PASS
 from consistentid_pack.nodes.saved_people import LoadEmbedding, SaveEmbedding
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from portrait_asset import LABELS, PORTRAIT

@@ -9,7 +9,7 @@ from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import NO_PARTS, FacePartsFromMap
-from consistentid_pack.nodes.facial_features import person_features
+from consistentid_pack.nodes.person.facial_features import person_features
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from golden_recipes import picture, tensor
 from golden_set import DIRECTORY, manifest, tensors

@@ -16,11 +16,11 @@ from consistentid_pack.consistentid_core.faces.face_parts import (
 from consistentid_pack.consistentid_core.regions import REGION_NAMES
 from consistentid_pack.consistentid_core.text.pairing import BY_NAME, BY_RANK
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
-from consistentid_pack.nodes.clip_features import encode_pixels
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
-from consistentid_pack.nodes.facial_features import crop_pixels, region_vectors
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
-from consistentid_pack.nodes.person import features_of_person
+from consistentid_pack.nodes.person.clip_features import encode_pixels
+from consistentid_pack.nodes.person.facial_features import crop_pixels, region_vectors
+from consistentid_pack.nodes.person.keys_values import features_of_person
 from consistentid_pack.nodes.previews import UI_KEY
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from PIL import Image, ImageFilter

@@ -21,13 +21,13 @@ from consistentid_pack.consistentid_core.identity import embedding_file
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, RGB, IDEmbedding
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
-from consistentid_pack.nodes.clip_features import VIT_H, zero_image
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
-from consistentid_pack.nodes.facial_features import region_vectors, zero_vector
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
-from consistentid_pack.nodes.person import features_of_person
+from consistentid_pack.nodes.person.clip_features import VIT_H, zero_image
+from consistentid_pack.nodes.person.facial_features import region_vectors, zero_vector
+from consistentid_pack.nodes.person.keys_values import features_of_person
 from consistentid_pack.nodes.previews import UI_KEY
 from consistentid_pack.nodes.roles import IDENTITY_KEY
 from consistentid_pack.nodes.saved_people import LoadEmbedding, SaveEmbedding

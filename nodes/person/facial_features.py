@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from ..consistentid_core.faces.clip_pixels import CLIP_SIZE, clip_pixel_values
-from ..consistentid_core.faces.face_parts import (
+from ...consistentid_core.faces.clip_pixels import CLIP_SIZE, clip_pixel_values
+from ...consistentid_core.faces.face_parts import (
     AnyPart,
     AnyPhoto,
     FacePart,
@@ -21,11 +21,11 @@ from ..consistentid_core.faces.face_parts import (
     StoredPhoto,
     ZeroImage,
 )
-from ..consistentid_core.faces.mixing import require_one_person
-from ..consistentid_core.faces.part_quality import quality_of
-from ..consistentid_core.identity.id_embedding import MEAN, NORM_MEAN
+from ...consistentid_core.faces.mixing import require_one_person
+from ...consistentid_core.faces.part_quality import quality_of
+from ...consistentid_core.identity.id_embedding import MEAN, NORM_MEAN
+from ..models.consistentid import ConsistentIDModel
 from .clip_features import PICTURES_PER_PASS, encode_pixels, zero_image
-from .models.consistentid import ConsistentIDModel
 
 #: Pictures as CLIP sees them, (1, 3, 224, 224); kept apart, because mixed faces share parts.
 _photo_pixels: WeakKeyDictionary[FacePhoto, torch.Tensor] = WeakKeyDictionary()

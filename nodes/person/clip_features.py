@@ -12,9 +12,9 @@ from weakref import WeakKeyDictionary
 import comfy.model_management
 import torch
 
-from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.faces.clip_pixels import CLIP_SIZE
-from ..consistentid_core.faces.face_parts import FaceParts, ZeroImage
+from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.faces.clip_pixels import CLIP_SIZE
+from ...consistentid_core.faces.face_parts import FaceParts, ZeroImage
 
 #: What makes a vision tower the right one: OpenCLIP ViT-H/14 trained on LAION-2B.
 VIT_H = {"hidden_size": 1280, "num_hidden_layers": 32, "patch_size": 14}
@@ -32,7 +32,7 @@ _zero_images: WeakKeyDictionary[torch.nn.Module, ZeroImage] = WeakKeyDictionary(
 def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
     """Penultimate hidden states of pictures; those not known yet go through together, as many as fit a pass.
 
-    pixel_values: (n, 3, 224, 224) float32, n > 0, from :func:`~..consistentid_core.faces.clip_pixels.clip_pixel_values`.
+    pixel_values: (n, 3, 224, 224) float32, n > 0, from :func:`~...consistentid_core.faces.clip_pixels.clip_pixel_values`.
     Returns (n, 257, 1280) float32 on the CPU.
     Raises ModelMismatchError if the encoder is not ViT-H/14.
     """

@@ -2,13 +2,13 @@
 
 import torch
 
-from ..consistentid_core.faces.clip_pixels import clip_pixel_values
-from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.identity.id_embedding import MEAN, IDEmbedding
+from ...consistentid_core.faces.clip_pixels import clip_pixel_values
+from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.identity.id_embedding import MEAN, IDEmbedding
+from ..host.pictures import to_pictures
+from ..models.consistentid import ConsistentIDModel, KeysValues
 from .clip_features import check_is_connected, encode_pixels
 from .facial_features import merge_photos, person_features
-from .host.pictures import to_pictures
-from .models.consistentid import ConsistentIDModel, KeysValues
 
 
 def keys_values_of(

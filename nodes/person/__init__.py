@@ -1,0 +1,1 @@
+"""From photos to the features and ID tokens of a person."""
