@@ -4,11 +4,11 @@ from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, MODES
-from .conditioning import Conditioning
-from .facial_prompt import encode_facial_prompt
 from .host.inputs import percent
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType
+from .prompt.conditioning import Conditioning
+from .prompt.facial_prompt import encode_facial_prompt
 from .prompt_view import describe
 
 #: The original's 30 of 50 steps; on a linear schedule step 31 of 50 would be 0.62.

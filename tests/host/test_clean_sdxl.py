@@ -11,8 +11,8 @@ from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, Face
 from consistentid_pack.consistentid_core.text.markers import MARKER
 from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
-from consistentid_pack.nodes.facial_prompt import part_names
-from consistentid_pack.nodes.text import token_counter
+from consistentid_pack.nodes.prompt.facial_prompt import part_names
+from consistentid_pack.nodes.prompt.tokens import token_counter
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from golden_set import DIRECTORY, image, manifest
 

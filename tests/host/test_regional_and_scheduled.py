@@ -11,9 +11,9 @@ from comfy_extras.nodes_align_your_steps import AlignYourStepsScheduler
 from comfy_extras.nodes_custom_sampler import BasicGuider, CFGGuider, RandomNoise, SamplerCustomAdvanced
 from comfy_extras.nodes_gits import GITSScheduler
 from consistentid_pack.consistentid_core.faces.face_parts import FacePart, FaceParts, FacePhoto
-from consistentid_pack.nodes.conditioning import switch
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.identity import SetIdentity
+from consistentid_pack.nodes.prompt.conditioning import switch
 from consistentid_pack.nodes.roles import Identity, Roles
 from golden_host import GoldenCLIP, consistentid_model, small_unet
 from sampling import (

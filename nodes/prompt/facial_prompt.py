@@ -11,11 +11,11 @@ from functools import cache
 
 import torch
 
-from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.regions import REGION_NAMES
-from ..consistentid_core.text.caption import region_of_part
-from ..consistentid_core.text.pairing import (
+from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.regions import REGION_NAMES
+from ...consistentid_core.text.caption import region_of_part
+from ...consistentid_core.text.pairing import (
     AS_MODE,
     BY_NAME,
     PADDING,
@@ -24,13 +24,13 @@ from ..consistentid_core.text.pairing import (
     pair_by_name,
     pair_by_rank,
 )
-from ..consistentid_core.text.prompt import AssembledPrompt, Mode, assemble
-from ..consistentid_core.text.tokens import CONTEXT_LENGTH
+from ...consistentid_core.text.prompt import AssembledPrompt, Mode, assemble
+from ...consistentid_core.text.tokens import CONTEXT_LENGTH
+from ..models.consistentid import FAMILY_NAMES, ConsistentIDModel
+from ..person.clip_features import check_is_connected, zero_image
+from ..person.facial_features import region_vectors, zero_vector
 from .conditioning import Conditioning, in_one_batch, sizes_of, switch, with_options
-from .models.consistentid import FAMILY_NAMES, ConsistentIDModel
-from .person.clip_features import check_is_connected, zero_image
-from .person.facial_features import region_vectors, zero_vector
-from .text import (
+from .tokens import (
     FacialTokens,
     HostTokens,
     clean_tokens,

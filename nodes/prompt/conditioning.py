@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.text.prompt import Family
-from .models.consistentid import FAMILY_NAMES
+from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.text.prompt import Family
+from ..models.consistentid import FAMILY_NAMES
 
 #: CONDITIONING: a list of [embeds (1, 77 * chunks, D), options]; or (people, 77 * chunks, D), one per latent.
 Conditioning = list[list]

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
-from ..consistentid_core.errors import ModelMismatchError, PromptError
-from ..consistentid_core.text.markers import MARKER
-from ..consistentid_core.text.prompt import Family
-from ..consistentid_core.text.tokens import (
+from ...consistentid_core.errors import ModelMismatchError, PromptError
+from ...consistentid_core.text.markers import MARKER
+from ...consistentid_core.text.prompt import Family
+from ...consistentid_core.text.tokens import (
     MarkedTokens,
     facial_slots,
     join_marked,

@@ -1,0 +1,1 @@
+"""From a prompt to conditioning whose words carry facial parts."""
