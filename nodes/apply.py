@@ -7,15 +7,15 @@ from comfy_api.latest import io
 from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.identity.id_embedding import IDEmbedding
 from ..consistentid_core.networks.leak_control import LeakControl
-from .adapter import fitting_layers, merge_lora
 from .host.inputs import percent, strength
-from .model_patch import MAX_PEOPLE, IDAttentionPatch
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
 from .person.clip_features import zero_image
 from .person.keys_values import keys_values_of
-from .roles import KEY
-from .spatial_mask import check_mask
+from .sampling.id_patch import MAX_PEOPLE, IDAttentionPatch
+from .sampling.lora import fitting_layers, merge_lora
+from .sampling.roles import KEY
+from .sampling.spatial_mask import check_mask
 
 
 class ApplyConsistentID(io.ComfyNode):

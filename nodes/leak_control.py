@@ -5,10 +5,10 @@ from comfy_api.latest import io
 
 from ..consistentid_core.networks.attention import lora_weights
 from ..consistentid_core.networks.leak_control import CURVES, LeakControl
-from .adapter import fitting_layers
 from .host.inputs import percent, strength
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, LeakControlType
+from .sampling.lora import fitting_layers
 
 
 class LeakControlNode(io.ComfyNode):

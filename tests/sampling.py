@@ -12,7 +12,7 @@ from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.nodes.apply import ApplyConsistentID
-from consistentid_pack.nodes.model_patch import IDAttentionPatch
+from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
 from golden_host import CPU, clip_vision, consistentid_model
 from golden_set import manifest
 

@@ -112,9 +112,9 @@ class UNetCalls:
         import comfy.sd
         import torch
         from consistentid_pack.consistentid_core.networks.checkpoint import load_checkpoint
-        from consistentid_pack.nodes.adapter import fitting_layers
         from consistentid_pack.nodes.models.consistentid import ConsistentIDModel
-        from consistentid_pack.nodes.roles import Roles
+        from consistentid_pack.nodes.sampling.lora import fitting_layers
+        from consistentid_pack.nodes.sampling.roles import Roles
 
         self._model, *_ = comfy.sd.load_checkpoint_guess_config(
             checkpoint, output_vae=False, output_clip=False, output_clipvision=False
@@ -133,7 +133,7 @@ class UNetCalls:
 
     def patch(self, **options) -> list:
         """The wrapper of one made-up person."""
-        from consistentid_pack.nodes.model_patch import IDAttentionPatch
+        from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
 
         family, people = self._consistentid.family, (self._keys_values(1), self._keys_values(2))
         return [IDAttentionPatch(family, self._blocks, *people, **options)]
@@ -147,7 +147,7 @@ class UNetCalls:
 
     def call(self, wrappers: list) -> None:
         """One UNet call with these APPLY_MODEL wrappers."""
-        from consistentid_pack.nodes.roles import KEY
+        from consistentid_pack.nodes.sampling.roles import KEY
 
         options = {
             "cond_or_uncond": [1, 0],
@@ -160,7 +160,7 @@ class UNetCalls:
 
     def time_id_branch(self, wrappers: list) -> float:
         """Seconds of one UNet call that are spent on the ID tokens: the attention to them and the sum."""
-        from consistentid_pack.nodes import id_attention
+        from consistentid_pack.nodes.sampling import id_attention
 
         spent = 0.0
         plain = id_attention.add_id_attention

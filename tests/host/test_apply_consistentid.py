@@ -12,12 +12,12 @@ from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
-from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
 from consistentid_pack.nodes.apply import ApplyConsistentID
-from consistentid_pack.nodes.model_patch import IDAttentionPatch
 from consistentid_pack.nodes.person.clip_features import zero_image
 from consistentid_pack.nodes.person.keys_values import features_of_person
-from consistentid_pack.nodes.roles import Roles
+from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
+from consistentid_pack.nodes.sampling.lora import fitting_layers, merge_lora
+from consistentid_pack.nodes.sampling.roles import Roles
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal, tensors
 from sampling import compile_node, person, photo, relative

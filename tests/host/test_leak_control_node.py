@@ -5,10 +5,10 @@ import sampling
 import torch
 from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.networks.leak_control import LeakControl
-from consistentid_pack.nodes import id_attention
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.leak_control import LeakControlNode, LoraHooks
-from consistentid_pack.nodes.schedule import Progress
+from consistentid_pack.nodes.sampling import id_attention
+from consistentid_pack.nodes.sampling.schedule import Progress
 from golden_host import clip_vision, consistentid_model, small_unet
 from sampling import relative
 

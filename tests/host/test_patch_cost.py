@@ -13,8 +13,8 @@ import pytest
 import torch
 from consistentid_pack.consistentid_core.networks.leak_control import LeakControl
 from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
-from consistentid_pack.nodes.model_patch import IDAttentionPatch
-from consistentid_pack.nodes.roles import KEY, Roles
+from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
+from consistentid_pack.nodes.sampling.roles import KEY, Roles
 from golden_host import small_unet
 from peer_pack import apply_peer
 from sampling import LEFT, apply, sample

@@ -14,7 +14,7 @@ from consistentid_pack.consistentid_core.faces.face_parts import FacePart, FaceP
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.prompt.conditioning import switch
-from consistentid_pack.nodes.roles import Identity, Roles
+from consistentid_pack.nodes.sampling.roles import Identity, Roles
 from golden_host import GoldenCLIP, consistentid_model, small_unet
 from sampling import (
     NEGATIVE,

@@ -6,11 +6,11 @@ import pytest
 import sampling
 import torch
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
-from consistentid_pack.nodes.id_attention import IDAttention
 from consistentid_pack.nodes.identity import SetIdentity
-from consistentid_pack.nodes.model_patch import MAX_PEOPLE
-from consistentid_pack.nodes.roles import IDENTITY_KEY, Identity, Roles
-from consistentid_pack.nodes.spatial_mask import batch_mask, check_mask
+from consistentid_pack.nodes.sampling.id_attention import IDAttention
+from consistentid_pack.nodes.sampling.id_patch import MAX_PEOPLE
+from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, Identity, Roles
+from consistentid_pack.nodes.sampling.spatial_mask import batch_mask, check_mask
 from golden_host import consistentid_model, small_unet
 from sampling import LEFT, ONE_STEP, latents, person, photo, relative, text, vision
 

@@ -17,7 +17,7 @@ from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.person.clip_features import zero_image
 from consistentid_pack.nodes.person.facial_features import merge_photos
 from consistentid_pack.nodes.person.keys_values import features_of_person, keys_values_of
-from consistentid_pack.nodes.roles import IDENTITY_KEY, KEY
+from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, KEY
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
 from sampling import relative
 

@@ -12,8 +12,8 @@ from consistentid_pack.consistentid_core.training.losses import (
     localisation_loss,
     noise_loss,
 )
-from consistentid_pack.nodes.adapter import fitting_layers, merge_lora
-from consistentid_pack.nodes.model_patch import IDAttentionPatch
+from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
+from consistentid_pack.nodes.sampling.lora import fitting_layers, merge_lora
 from golden_host import consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .models.consistentid import KeysValues
+from ..models.consistentid import KeysValues
 from .schedule import ReadingShaper, Schedule
 
 #: ("input", 1, 0): side, block number, transformer index, as the host calls a block.

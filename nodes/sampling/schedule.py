@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ..consistentid_core.networks.leak_control import LeakControl, mask_person, mask_stage, rescale
+from ...consistentid_core.networks.leak_control import LeakControl, mask_person, mask_stage, rescale
 
 #: How many places in sampling are told apart.
 POINTS = 500

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .models.consistentid import FAMILY_NAMES, KeysValues
+from ..models.consistentid import FAMILY_NAMES, KeysValues
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
 KEY = "consistentid"

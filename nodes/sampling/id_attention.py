@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import comfy.ldm.modules.attention as host_attention
 import torch
 
-from ..consistentid_core.networks.attention import add_id_attention
+from ...consistentid_core.networks.attention import add_id_attention
 from .schedule import ReadingShaper
 from .spatial_mask import to_positions
 

@@ -14,11 +14,11 @@ from functools import partial
 import comfy.patcher_extension
 import torch
 
-from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.networks.leak_control import LeakControl
+from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.networks.leak_control import LeakControl
+from ..models.consistentid import FAMILY_NAMES, KeysValues
 from .id_attention import IDAttention
 from .id_layout import Block, Layout, Source, lay_out, people_of
-from .models.consistentid import FAMILY_NAMES, KeysValues
 from .roles import DEFAULT, KEY, Area, Identity, Roles, Shown, record_roles
 from .schedule import Schedule
 from .spatial_mask import Window, batch_mask, window_of

@@ -8,10 +8,10 @@ import comfy.utils
 import torch
 from comfy.weight_adapter import LoRAAdapter
 
-from ..consistentid_core.errors import ModelMismatchError
-from ..consistentid_core.networks.attention import lora_weights
-from ..consistentid_core.networks.unet_layers import AttentionLayer, attention_layers
-from .models.consistentid import FAMILY_NAMES, ConsistentIDModel
+from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.networks.attention import lora_weights
+from ...consistentid_core.networks.unet_layers import AttentionLayer, attention_layers
+from ..models.consistentid import FAMILY_NAMES, ConsistentIDModel
 
 
 def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLayer]:

@@ -1,0 +1,1 @@
+"""What happens while a model samples: the ID attention and the LoRA."""
