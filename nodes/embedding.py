@@ -18,10 +18,10 @@ from ..consistentid_core.identity.id_embedding import (
     combine_embeddings,
     embed_person,
 )
-from .face_previews import faces_ui
 from .host import folders
 from .host.pictures import to_image, to_pictures
 from .models.types import CATEGORY, IDEmbedType
+from .previews.faces import faces_ui
 
 #: How many ID embeddings can be combined at once; the first two must be connected.
 INPUTS = 6

@@ -7,9 +7,9 @@ from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, MODES
 from .host.inputs import percent
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType
+from .previews.prompt_view import describe
 from .prompt.conditioning import Conditioning
 from .prompt.facial_prompt import encode_facial_prompt
-from .prompt_view import describe
 
 #: The original's 30 of 50 steps; on a linear schedule step 31 of 50 would be 0.62.
 DEFAULT_MERGE_PERCENT = 0.6

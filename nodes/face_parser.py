@@ -29,7 +29,7 @@ from .host.label_maps import one_per_photo, to_label_maps, to_masks
 from .host.pictures import to_image, to_pictures
 from .models.face_parser import FaceParserModel
 from .models.types import CATEGORY, FaceParserType, FacePartsType
-from .previews import parts_ui
+from .previews.parts import parts_ui
 
 ERROR, NO_PARTS = "error", "no parts (original)"
 ONE_PERSON = "one person"

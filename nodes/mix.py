@@ -7,7 +7,7 @@ from ..consistentid_core.faces.mixing import MAX_STRENGTH, MIN_STRENGTH, best_pa
 from ..consistentid_core.regions import REGION_NAMES, REGIONS
 from ..consistentid_core.text.pairing import AS_MODE, PAIRINGS
 from .models.types import CATEGORY, FacePartsType
-from .previews import mixed_parts_ui
+from .previews.parts import mixed_parts_ui
 
 #: Of the whole photos connected to face_parts, among the weights of the ID tokens.
 BASE = "base"

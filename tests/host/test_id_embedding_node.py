@@ -10,8 +10,8 @@ import torch
 from consistentid_pack.consistentid_core.errors import MissingDependencyError, MissingModelError, NoFaceError
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, RGB, ZERO_VECTOR
 from consistentid_pack.nodes.embedding import EmbedFace
-from consistentid_pack.nodes.face_previews import UI_KEY
 from consistentid_pack.nodes.host import folders
+from consistentid_pack.nodes.previews.faces import UI_KEY
 from drawn_faces import draw
 from PIL import Image
 

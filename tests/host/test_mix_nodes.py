@@ -21,7 +21,7 @@ from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
 from consistentid_pack.nodes.person.clip_features import encode_pixels
 from consistentid_pack.nodes.person.facial_features import crop_pixels, region_vectors
 from consistentid_pack.nodes.person.keys_values import features_of_person
-from consistentid_pack.nodes.previews import UI_KEY
+from consistentid_pack.nodes.previews.parts import UI_KEY
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from PIL import Image, ImageFilter
 from portrait_asset import LABELS, PORTRAIT

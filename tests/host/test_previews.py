@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from consistentid_pack.consistentid_core.faces.face_parts import FacePhoto, find_parts
 from consistentid_pack.consistentid_core.regions import REGION_NAMES, REGIONS
-from consistentid_pack.nodes.previews import MAX_PHOTOS, MAX_SIDE, UI_KEY, parts_ui
+from consistentid_pack.nodes.previews.parts import MAX_PHOTOS, MAX_SIDE, UI_KEY, parts_ui
 from PIL import Image
 
 ASSETS = Path(__file__).resolve().parents[2] / "workflows" / "assets"

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from consistentid_pack.consistentid_core.regions import REGIONS
-from consistentid_pack.nodes.prompt_view import plain_text, prompt_pieces
+from consistentid_pack.nodes.previews.prompt_view import plain_text, prompt_pieces
 
 M = "<|facial|>"
 SENTENCE = f"A man. Detail:one face {M}, two ears {M} and  a (nose {M}:1.2)."

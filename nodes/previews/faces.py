@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..consistentid_core.identity.id_embedding import PhotoFaces
+from ...consistentid_core.identity.id_embedding import PhotoFaces
 from . import temp_pictures
 
 UI_KEY = "consistentid_faces"

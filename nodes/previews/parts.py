@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..consistentid_core.faces.crops import fit_mask
-from ..consistentid_core.faces.face_parts import FacePart, FaceParts, FacePhoto
-from ..consistentid_core.regions import REGION_NAMES, REGIONS, Region
+from ...consistentid_core.faces.crops import fit_mask
+from ...consistentid_core.faces.face_parts import FacePart, FaceParts, FacePhoto
+from ...consistentid_core.regions import REGION_NAMES, REGIONS, Region
 from . import temp_pictures
 
 UI_KEY = "consistentid_parts"

@@ -5,12 +5,12 @@ import re
 import torch
 from comfy_api.latest import io, ui
 
-from ..consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD
-from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.regions import region_named
-from ..consistentid_core.text.markers import MARKER
-from .person.facial_features import crop_pixels
-from .prompt.facial_prompt import FacialPrompt
+from ...consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD
+from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.regions import region_named
+from ...consistentid_core.text.markers import MARKER
+from ..person.facial_features import crop_pixels
+from ..prompt.facial_prompt import FacialPrompt
 
 #: What comes before the last word, the word without an opening bracket, the space behind it.
 _LAST_WORD = re.compile(r"(.*?)([^\s(]+)(\s*)", re.DOTALL)

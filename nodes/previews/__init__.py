@@ -1,0 +1,1 @@
+"""What the interface shows of the nodes' work."""
