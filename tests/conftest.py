@@ -5,3 +5,6 @@ from pathlib import Path
 ROOT = str(Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.append(ROOT)
+
+# Known from here on, so that pytest does not take tests/tools for the package of that name.
+import tools  # noqa: E402, F401

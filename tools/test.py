@@ -1,4 +1,4 @@
-"""Prepare everything and run all checks: lint, types, then the tests of core, host, server and web.
+"""Prepare everything and run all checks: lint, types, then the tests of core, tools, host, server and web.
 
     python tools/test.py                   everything
     python tools/test.py --only core       one part
@@ -30,7 +30,7 @@ LINT = {
     "format": ["-m", "ruff", "format", "--check", "."],
     "types": ["-m", "mypy"],
 }
-SUITES = ("core", "host", "server", "web")
+SUITES = ("core", "tools", "host", "server", "web")
 
 _NO_TESTS_COLLECTED = 5  # pytest's exit code when -k matches nothing in a suite
 

@@ -8,7 +8,7 @@ from server import PromptServer
 #: Help pages link to it relatively, so that it is found behind a proxy with a path of its own.
 ADDRESS = "/consistentid/troubleshooting"
 
-_PAGE = Path(__file__).resolve().parents[1] / "docs" / "troubleshooting.md"
+_PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
 
 
 def register() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from aiohttp import web
 
 #: Not resolved: ComfyUI knows a linked folder by the name of the link.
-_PACK = Path(__file__).parents[1]
+_PACK = Path(__file__).parents[2]
 #: Where ComfyUI serves files of the pack -> the pack's folder.
 _SERVED = {"extensions": "web", "workflow_templates": "workflows"}
 

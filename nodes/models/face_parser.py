@@ -14,7 +14,7 @@ class FaceParserModel:
     """BiSeNet under ComfyUI's memory manager. Computes in float32: small features decide a pixel's class."""
 
     def __init__(self, state_dict: Mapping[str, torch.Tensor]):
-        """state_dict: complete and in float32, as :func:`.bisenet.load_weights` of the core returns."""
+        """state_dict: complete and in float32, as ``load_weights`` of the core returns."""
         self._network = manage(BiSeNet, state_dict)
 
     @property

@@ -32,7 +32,7 @@ _zero_images: WeakKeyDictionary[torch.nn.Module, ZeroImage] = WeakKeyDictionary(
 def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
     """Penultimate hidden states of pictures; those not known yet go through together, as many as fit a pass.
 
-    pixel_values: (n, 3, 224, 224) float32, n > 0, from :func:`~...consistentid_core.faces.clip_pixels.clip_pixel_values`.
+    pixel_values: (n, 3, 224, 224) float32, n > 0, from ``clip_pixel_values`` of the core.
     Returns (n, 257, 1280) float32 on the CPU.
     Raises ModelMismatchError if the encoder is not ViT-H/14.
     """

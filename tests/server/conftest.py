@@ -37,7 +37,7 @@ from tools.workflow import Workflow
 
 ASSETS = paths.WORKFLOWS / "assets"
 
-NEIGHBOUR = Path(__file__).resolve().parents[1] / "neighbour_pack"
+NEIGHBOUR = Path(__file__).resolve().parents[1] / "support" / "neighbour_pack"
 
 #: A name a user could give the pack's folder.
 PACK_NAME = "ConsistentID für später"

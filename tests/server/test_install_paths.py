@@ -19,7 +19,7 @@ from tools.base_directory import base_directory, unpack
 from tools.model_files import by_folder_type, resolve
 from tools.standins import catalogue
 
-TESTS = Path(__file__).resolve().parents[1]
+SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
 #: Folder names under custom_nodes: of the registry, of a downloaded repository, renamed, or misleading.
 FOLDERS = (
@@ -48,9 +48,9 @@ def report(tmp_path_factory):
     with base_directory(by_folder_type(models.values()), archive=archive, pack_name=first) as base:
         for name in others:
             unpack(archive, base.folder / "custom_nodes" / name)
-        shutil.copytree(TESTS / "neighbour_pack", base.folder / "custom_nodes" / NEIGHBOUR)
+        shutil.copytree(SUPPORT / "neighbour_pack", base.folder / "custom_nodes" / NEIGHBOUR)
         comfyui = os.environ.get("COMFYUI_PATH") or str(paths.COMFYUI)
-        command = [sys.executable, str(TESTS / "pack_loading.py"), comfyui]
+        command = [sys.executable, str(SUPPORT / "pack_loading.py"), comfyui]
         command += [str(base.folder), str(base.model_paths), str(result)]
         process = subprocess.run(
             command, cwd=base.folder, capture_output=True, encoding="utf-8", errors="replace", timeout=300

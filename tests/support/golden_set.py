@@ -14,7 +14,7 @@ from golden import synthetic
 from safetensors.torch import load_file
 
 #: Manifests that describe the released files, not one golden set.
-REFERENCE = Path(__file__).parent / "golden"
+REFERENCE = Path(__file__).parents[1] / "golden"
 DIRECTORY = Path(os.environ.get("CONSISTENTID_GOLDEN_DIR") or REFERENCE)
 
 

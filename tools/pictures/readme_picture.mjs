@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 
-import { inComfyUI, load, settle } from "../tests/web/browser/session.mjs";
+import { inComfyUI, load, settle } from "../../tests/web/browser/session.mjs";
 
 /** The picture reaches from this group to this node: the loaders at the left and the result at the right are outside. */
 const FROM = "The person";

@@ -1,6 +1,6 @@
 """Photograph the portrait workflow for the README, with what its nodes show after a run.
 
-    .venv/bin/python -m tools.readme_picture
+    .venv/bin/python -m tools.pictures.readme_picture
 
 The run has stand-ins as models: the parts come from the label map in workflows/assets and the frame of the
 face from there too, as the released networks would find them; the portrait itself is left out.
@@ -18,16 +18,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from . import browser, paths, workflow
-from .base_directory import base_directory
-from .client import Client
-from .console import CommandError, run_command, say
-from .environment import Environment
-from .model_files import by_folder_type, resolve
-from .server import Server
-from .standins import catalogue
-from .templates.make import put_placeholders
-from .templates.portraits import SD15
+from .. import browser, paths, workflow
+from ..base_directory import base_directory
+from ..client import Client
+from ..console import CommandError, run_command, say
+from ..environment import Environment
+from ..model_files import by_folder_type, resolve
+from ..server import Server
+from ..standins import catalogue
+from ..templates.make import put_placeholders
+from ..templates.portraits import SD15
 
 PICTURE = paths.ROOT / "docs" / "images" / "graph.png"
 

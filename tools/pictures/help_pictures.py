@@ -1,6 +1,6 @@
 """Draw the pictures of the help pages from the pack's own functions, into web/docs/images.
 
-    .venv/bin/python -m tools.help_pictures
+    .venv/bin/python -m tools.pictures.help_pictures
 
 They show what the nodes compute for the portrait in workflows/assets; only the frames of the two faces
 are laid by hand, because InsightFace's models may not be passed on with a repository.
@@ -28,8 +28,8 @@ from consistentid_core.text.markers import MARKER
 from consistentid_core.text.pairing import pair_by_rank
 from consistentid_core.text.prompt import DEFAULT_CAPTIONS
 
-from . import paths
-from .console import run_command, say
+from .. import paths
+from ..console import run_command, say
 
 FOLDER = paths.ROOT / "web" / "docs" / "images"
 _ASSETS = paths.WORKFLOWS / "assets"

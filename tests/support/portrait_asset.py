@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-ASSETS = Path(__file__).resolve().parents[1] / "workflows" / "assets"
+ASSETS = Path(__file__).resolve().parents[2] / "workflows" / "assets"
 
 #: uint8 RGB (512, 512, 3), and class ids (512, 512).
 PORTRAIT = np.asarray(Image.open(ASSETS / "astronaut.png"))

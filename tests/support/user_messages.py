@@ -20,7 +20,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("consistentid_core", "nodes")
 #: Reached by training code only, never through the interface.
 NOT_IN_THE_INTERFACE = ("training", "data", "evaluation")
