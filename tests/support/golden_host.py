@@ -12,9 +12,9 @@ import comfy.sd1_clip
 import comfy.sdxl_clip
 import comfy.supported_models
 import torch
-from consistentid_pack.consistentid_core.checkpoint import recognise
-from consistentid_pack.nodes.models import ConsistentIDModel
-from consistentid_pack.nodes.roles import KEY, Roles
+from consistentid_pack.consistentid_core.networks.checkpoint import recognise
+from consistentid_pack.nodes.models.consistentid import ConsistentIDModel
+from consistentid_pack.nodes.sampling.roles import KEY, Roles
 from golden_set import manifest, normal, reference, state_dict
 
 CPU = torch.device("cpu")
