@@ -7,6 +7,7 @@ import comfy.utils
 from comfy_api.latest import io, ui
 
 from ..consistentid_core.errors import PromptError
+from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.text.captioner import (
     DESCRIBE_FACE,
     DESCRIBE_PERSON,
@@ -14,7 +15,7 @@ from ..consistentid_core.text.captioner import (
     MAX_NEW_TOKENS,
     shorten,
 )
-from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, INPAINT_CAPTION, MAX_CAPTION_LENGTH
+from ..consistentid_core.text.prompt import INPAINT_CAPTION, MAX_CAPTION_LENGTH
 from .host.pictures import to_pictures
 from .models.captioner import (
     AUTO,
@@ -38,8 +39,7 @@ MODES = (TEMPLATE, *_QUESTIONS, CUSTOM)
 
 #: The fixed sentences of the original's pipelines.
 TEMPLATES = {
-    "SD1.5": DEFAULT_CAPTIONS["sd15"],
-    "SDXL": DEFAULT_CAPTIONS["sdxl"],
+    **{row.label: row.default_caption for row in FAMILIES.values()},
     "without face": INPAINT_CAPTION,
 }
 

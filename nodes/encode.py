@@ -3,7 +3,8 @@
 from comfy_api.latest import io
 
 from ..consistentid_core.faces.face_parts import FaceParts
-from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, MODES
+from ..consistentid_core.families import FAMILIES
+from ..consistentid_core.text.prompt import MODES
 from .host.inputs import percent
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType
@@ -30,7 +31,7 @@ PROMPT_INPUTS = [
     io.String.Input(
         "caption",
         multiline=True,
-        default=DEFAULT_CAPTIONS["sd15"],
+        default=FAMILIES["sd15"].default_caption,
         tooltip="A description of the face, appended to the prompt. Its words face, ears, eyes, nose and mouth carry "
         "the parts of the face. Type it, or connect Caption Face or any node that gives text.",
     ),

@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io
 
 from ..consistentid_core.errors import NoFaceError
-from ..consistentid_core.faces.bisenet import PARSE_SIZES, load_weights
+from ..consistentid_core.faces.bisenet import load_weights
 from ..consistentid_core.faces.crops import fit_mask
 from ..consistentid_core.faces.face_parts import (
     MIN_PHOTO_SIDE,
@@ -22,6 +22,7 @@ from ..consistentid_core.faces.face_parts import (
     replace_parts,
 )
 from ..consistentid_core.faces.overlay import draw_overlay
+from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from .host import folders
@@ -86,8 +87,8 @@ class FaceParser(io.ComfyNode):
                 *_choices(),
                 io.Combo.Input(
                     "parse_size",
-                    options=[str(size) for size in PARSE_SIZES],
-                    default=str(PARSE_SIZES[0]),
+                    options=[str(row.parse_size) for row in FAMILIES.values()],
+                    default=str(FAMILIES["sd15"].parse_size),
                     optional=True,
                     tooltip="Side of the square the photo is resized to for the parser: the original uses "
                     "512 for SD1.5 and 1280 for SDXL. 1280 takes six times as long.",

@@ -5,16 +5,13 @@ from functools import lru_cache
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..consistentid_core.families import FAMILIES, Family
 from ..consistentid_core.networks.checkpoint import load_checkpoint
 from ..consistentid_core.regions import REGION_NAMES
-from ..consistentid_core.text.prompt import DEFAULT_CAPTIONS, Family
 from .encode import DEFAULT_MERGE_PERCENT
 from .host import folders
 from .host.inputs import percent, strength
 from .models.types import CATEGORY
-
-#: What the original's pipelines parse the photo at (SPEC 2.3).
-PARSE_SIZE: dict[Family, str] = {"sd15": "512", "sdxl": "1280"}
 
 
 class ConsistentIDSimple(io.ComfyNode):
@@ -106,7 +103,7 @@ class ConsistentIDSimple(io.ComfyNode):
         merge_percent: float,
         **switches: bool,
     ) -> io.NodeOutput:
-        family = family_of(folders.file_stamp(model_name, folders.CONSISTENTID))
+        family = FAMILIES[family_of(folders.file_stamp(model_name, folders.CONSISTENTID))]
         graph = GraphBuilder()
         consistentid = graph.node("ConsistentIDModelLoader", "consistentid", model_name=model_name).out(0)
         parser = graph.node("ConsistentIDFaceParserLoader", "parser", model_name=face_parser).out(0)
@@ -115,14 +112,14 @@ class ConsistentIDSimple(io.ComfyNode):
             "parts",
             face_parser=parser,
             image=image,
-            parse_size=PARSE_SIZE[family],
+            parse_size=str(family.parse_size),
             **switches,
         ).out(0)
         id_embed = graph.node("ConsistentIDEmbedding", "id_embed", image=image).out(0)
         encoded = graph.node(
             "ConsistentIDFaceEncoder", "encoded",
             clip=clip, clip_vision=clip_vision, consistentid=consistentid, face_parts=parts,
-            prompt=prompt, negative_prompt=negative_prompt, caption=DEFAULT_CAPTIONS[family],
+            prompt=prompt, negative_prompt=negative_prompt, caption=family.default_caption,
             mode="original", merge_percent=merge_percent,
         )  # fmt: skip
         applied = graph.node(

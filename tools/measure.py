@@ -111,6 +111,7 @@ class UNetCalls:
         import comfy.model_management
         import comfy.sd
         import torch
+        from consistentid_pack.consistentid_core.families import FAMILIES
         from consistentid_pack.consistentid_core.networks.checkpoint import load_checkpoint
         from consistentid_pack.nodes.models.consistentid import ConsistentIDModel
         from consistentid_pack.nodes.sampling.lora import fitting_layers
@@ -127,7 +128,7 @@ class UNetCalls:
         self._x = torch.randn(2, 4, size // 8, size // 8)
         self._sigma = torch.full((2,), 5.0)
         conditioning = {"c_crossattn": torch.randn(2, 77, self._consistentid.cross_attention_dim)}
-        if self._consistentid.family == "sdxl":
+        if FAMILIES[self._consistentid.family].has_picture_sizes:
             conditioning["y"] = torch.randn(2, self._model.model.adm_channels)
         self._conditioning = conditioning
 

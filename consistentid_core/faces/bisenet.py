@@ -20,9 +20,6 @@ from torch.nn import functional as F
 from ..errors import CheckpointError
 from ..regions import CLASSES
 
-#: Sides of the square the picture is resized to: what the SD1.5 and the SDXL weights saw.
-PARSE_SIZES = (512, 1280)
-
 #: Normalisation of the ImageNet-trained trunk.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)

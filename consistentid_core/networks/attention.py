@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ModelMismatchError
+from ..families import FAMILIES
 from .unet_layers import AttentionLayer
 
 #: attention(q, k, v, heads): (B, N, heads * dim) each, k and v of another N; returns the shape of q.
@@ -77,7 +78,8 @@ def lora_weights(adapters: Mapping[str, Tensor], layers: Sequence[AttentionLayer
 def _require_same_layers(adapters: Mapping[str, Tensor], layers: Sequence[AttentionLayer]) -> None:
     modules = {int(key.split(".", 1)[0]) for key in adapters}
     if modules != {layer.index for layer in layers}:
+        known = " and ".join(f"{row.label} has {row.layer_count}" for row in FAMILIES.values())
         raise ModelMismatchError(
-            f"The adapter has {len(modules)} attention layers, the model {len(layers)}; "
-            "SD1.5 has 32 and SDXL 140. Use the ConsistentID file made for the model's family."
+            f"The adapter has {len(modules)} attention layers, the model {len(layers)}; {known}. "
+            "Use the ConsistentID file made for the model's family."
         )

@@ -9,19 +9,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from ..errors import CheckpointError
+from ..families import FAMILIES, Family, family_of_adapter
 from ..files.weights_file import read_weights
 from .facial_encoder import FacialEncoder
 from .projection import IDProjection
-
-Family = Literal["sd15", "sdxl"]
-
-_FAMILY_BY_WIDTH: dict[int, Family] = {768: "sd15", 2048: "sdxl"}
-_FAMILY_BY_LAYERS: dict[int, Family] = {32: "sd15", 140: "sdxl"}
 
 _FACIAL_ENCODER = "FacialEncoder"
 _ADAPTERS = "adapter_modules"
@@ -294,11 +290,15 @@ def _shape_problems(groups: _Groups) -> list[str]:
 
 
 def _family(cross_attention_dim: int, layer_count: int, name: str) -> Family:
-    family = _FAMILY_BY_WIDTH.get(cross_attention_dim) or _FAMILY_BY_LAYERS.get(layer_count)
+    family = family_of_adapter(cross_attention_dim, layer_count)
     if family is None:
+        known = [
+            f"width {row.context_width} or {row.layer_count} layers ({row.label})"
+            for row in FAMILIES.values()
+        ]
         raise CheckpointError(
             f"'{name}' has ID tokens of width {cross_attention_dim} and {layer_count} attention layers. "
-            f"Expected width 768 or 32 layers (SD1.5), or width 2048 or 140 layers (SDXL). {_WHAT_TO_DO}"
+            f"Expected {', or '.join(known)}. {_WHAT_TO_DO}"
         )
     return family
 

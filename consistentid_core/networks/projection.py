@@ -90,7 +90,7 @@ class IDProjection(nn.Module):
         """Project faces into ID tokens.
 
         id_embeds: (B, 512), unit length, or zeros for "nobody".  clip_embeds: (B, 257, 1280).
-        shortcut: add the resampled tokens to the projected face (SDXL) or return them alone (SD1.5).
+        shortcut: add the resampled tokens to the projected face, or return them alone; see the family's row.
         scale: factor of the resampled tokens; only used with the shortcut.
         Returns (B, num_tokens, cross_attention_dim), dtype of ``id_embeds``.
         Raises ValueError if the batch sizes differ.

@@ -11,21 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..errors import PromptError
+from ..families import FAMILIES, Family, FamilyTraits
 from .caption import AlignedCaption, Order, align_caption, align_caption_by_name
 from .markers import IMAGE_MARKER, MARKER, delete_markers, strip_typed_markers
 from .tokens import CONTEXT_LENGTH
 
-Family = Literal["sd15", "sdxl"]
-
 #: ``original``: bit-exact.  ``clean``: parts paired by name, nothing dropped or cut.
 Mode = Literal["original", "clean"]
 MODES: tuple[Mode, ...] = ("original", "clean")
-
-#: The fixed caption of each pipeline (SPEC 3.1), used when nothing describes the face.
-DEFAULT_CAPTIONS: dict[Family, str] = {
-    "sd15": "The person has one face, one nose, two eyes, two ears, and one mouth.",
-    "sdxl": "The person has one face, one nose, two eyes, two ears, and a mouth.",
-}
 
 #: The fixed caption of the inpainting and ControlNet pipelines: it names no face.
 INPAINT_CAPTION = "The person has one nose, two eyes, two ears, and a mouth."
@@ -42,8 +35,8 @@ class AssembledPrompt:
     """A prompt with its description of the face.
 
     text: with a marker after each word that carries a facial part.
-    text_only: what the steps before the merge point read. SD1.5: the same text without markers;
-    SDXL: the prompt alone.
+    text_only: what the steps before the merge point read: the same text without markers, or the prompt
+    alone, by the family.
     parts: names of the parts in use, in crop order.
     regions: the region of each marker of ``text``; None if the k-th marker belongs to the k-th part.
     notes: sentences for the user about what was left out or moved.
@@ -75,15 +68,15 @@ def assemble(
     Raises PromptError if the prompt holds a word the original cannot encode.
     """
     if mode == "clean":
-        return _assemble_clean(prompt, caption, parts, family)
-    return _assemble_original(prompt, caption, parts, family, order, count_tokens)
+        return _assemble_clean(prompt, caption, parts, FAMILIES[family])
+    return _assemble_original(prompt, caption, parts, FAMILIES[family], order, count_tokens)
 
 
 def _assemble_original(
     prompt: str,
     caption: str,
     parts: Sequence[str],
-    family: Family,
+    family: FamilyTraits,
     order: Order,
     count_tokens: Callable[[str], int],
 ) -> AssembledPrompt:
@@ -107,23 +100,22 @@ def _assemble_original(
         )
     else:
         notes += _alignment_notes(caption, parts, aligned)
-        lead = "; " if family == "sdxl" else ""
         # Without the space an embedding at the border would lose its name; other texts get none.
         gap = " " if _EMBEDDING_AT_END.search(prompt) else ""
-        text = f"{prompt}{gap}{lead}Detail:{aligned.text}"
+        text = f"{prompt}{gap}{family.lead}Detail:{aligned.text}"
         length = count_tokens(text)
         if length > CONTEXT_LENGTH:
             gap = " " if _EMBEDDING_AT_START.match(prompt) else ""
-            text = f"{lead}Detail:{aligned.text} Caption:{gap}{prompt}"
+            text = f"{family.lead}Detail:{aligned.text} Caption:{gap}{prompt}"
             notes.append(
                 f"Prompt and facial description take {length} of {CONTEXT_LENGTH} tokens: the original puts "
                 "the description first and cuts the end of the prompt. Shorten one, or choose the clean mode."
             )
-    text_only = delete_markers(prompt if family == "sdxl" else text)
+    text_only = delete_markers(text if family.describes_from_start else prompt)
     return AssembledPrompt(text, text_only, aligned.parts, None, tuple(notes))
 
 
-def _assemble_clean(prompt: str, caption: str, parts: Sequence[str], family: Family) -> AssembledPrompt:
+def _assemble_clean(prompt: str, caption: str, parts: Sequence[str], family: FamilyTraits) -> AssembledPrompt:
     """The original's normal form at any length, properly separated.
 
     The space after ``Detail:`` changes no token of a description that starts with a letter, and
@@ -133,21 +125,21 @@ def _assemble_clean(prompt: str, caption: str, parts: Sequence[str], family: Fam
     aligned = align_caption_by_name(caption, parts)
     text = prompt
     if aligned.text:
-        text = f"{prompt.rstrip()}{_separator(prompt.rstrip(), family)}Detail: {aligned.text}"
-    text_only = prompt if family == "sdxl" else text.replace(f" {MARKER}", "")
+        text = f"{prompt.rstrip()}{_separator(prompt.rstrip(), family.separator)}Detail: {aligned.text}"
+    text_only = text.replace(f" {MARKER}", "") if family.describes_from_start else prompt
     notes = _alignment_notes(caption, parts, aligned)
     return AssembledPrompt(text, text_only, aligned.parts, aligned.regions, tuple(notes))
 
 
-def _separator(prompt: str, family: Family) -> str:
+def _separator(prompt: str, usual: str) -> str:
     """What stands between a prompt and its description: one stop and a space."""
     if not prompt:
         return ""
     if prompt[-1] in ",.;:!?":
         return " "
     # Behind an embedding's name, only a space or comma ends the name.
-    gap = " " if _EMBEDDING_AT_END.search(prompt) else ""
-    return f"{gap}; " if family == "sdxl" else ", "
+    ends_name = usual.startswith((" ", ","))
+    return usual if ends_name or not _EMBEDDING_AT_END.search(prompt) else f" {usual}"
 
 
 def _alignment_notes(caption: str, parts: Sequence[str], aligned: AlignedCaption) -> list[str]:

@@ -6,14 +6,12 @@ import comfy.model_patcher
 import torch
 
 from ...consistentid_core.faces.face_parts import ZeroImage
+from ...consistentid_core.families import FAMILIES
 from ...consistentid_core.networks.checkpoint import Checkpoint
 from ...consistentid_core.networks.facial_encoder import FacialEncoder
 from ...consistentid_core.networks.id_key_values import IDKeyValueProjection
 from ...consistentid_core.networks.projection import IDProjection
 from .managed import manage
-
-#: How users call the model families ConsistentID exists for.
-FAMILY_NAMES = {"sd15": "SD1.5", "sdxl": "SDXL"}
 
 #: Keys and values of the ID tokens per adapter index of a cross-attention layer: (people, tokens, width) each;
 #: of several people the first is for the first picture of a batch, and so on.
@@ -55,9 +53,8 @@ class ConsistentIDModel:
         """
         device = self.id_projection.device
         clip_features = clip_features.expand(len(id_vector), -1, -1)
-        # SPEC 4: only SDXL adds the resampled tokens to the projected face instead of replacing it.
         tokens = self.id_projection.loaded()(
-            id_vector.to(device), clip_features.to(device), shortcut=self.family == "sdxl"
+            id_vector.to(device), clip_features.to(device), shortcut=FAMILIES[self.family].shortcut
         )
         device = self.key_value_projection.device
         projected = self.key_value_projection.loaded()(

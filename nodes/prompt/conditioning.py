@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from ...consistentid_core.errors import ModelMismatchError
-from ...consistentid_core.text.prompt import Family
-from ..models.consistentid import FAMILY_NAMES
+from ...consistentid_core.families import FAMILIES, Family
 
 #: CONDITIONING: a list of [embeds (1, 77 * chunks, D), options]; or (people, 77 * chunks, D), one per latent.
 Conditioning = list[list]
@@ -45,9 +44,9 @@ def sizes_of(conditioning: Conditioning, family: Family) -> dict[str, int]:
 
     Raises ModelMismatchError for another family, ValueError for a conditioning without sizes or of several.
     """
-    if family != "sdxl":
+    if not FAMILIES[family].has_picture_sizes:
         raise ModelMismatchError(
-            f"size_from is connected, but {FAMILY_NAMES[family]} models do not know picture sizes; SDXL "
+            f"size_from is connected, but {FAMILIES[family].label} models do not know picture sizes; SDXL "
             "ones do. Disconnect size_from."
         )
     noted = [{key: options[key] for key in SIZE_KEYS if key in options} for _, options in conditioning]

@@ -13,6 +13,7 @@ import torch
 
 from ...consistentid_core.errors import ModelMismatchError
 from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.families import FAMILIES
 from ...consistentid_core.regions import REGION_NAMES
 from ...consistentid_core.text.caption import region_of_part
 from ...consistentid_core.text.pairing import (
@@ -26,7 +27,7 @@ from ...consistentid_core.text.pairing import (
 )
 from ...consistentid_core.text.prompt import AssembledPrompt, Mode, assemble
 from ...consistentid_core.text.tokens import CONTEXT_LENGTH
-from ..models.consistentid import FAMILY_NAMES, ConsistentIDModel
+from ..models.consistentid import ConsistentIDModel
 from ..person.clip_features import check_is_connected, zero_image
 from ..person.facial_features import region_vectors, zero_vector
 from .conditioning import Conditioning, in_one_batch, sizes_of, switch, with_options
@@ -250,6 +251,6 @@ def _require_same_family(clip, consistentid: ConsistentIDModel) -> None:
     family = clip_family(clip)
     if family != consistentid.family:
         raise ModelMismatchError(
-            f"The connected CLIP belongs to {FAMILY_NAMES[family]}, but this ConsistentID adapter is made for "
-            f"{FAMILY_NAMES[consistentid.family]}. Load checkpoint and adapter of one family."
+            f"The connected CLIP belongs to {FAMILIES[family].label}, but this ConsistentID adapter is made for "
+            f"{FAMILIES[consistentid.family].label}. Load checkpoint and adapter of one family."
         )

@@ -15,8 +15,8 @@ import torch
 from comfy.sd1_clip import escape_important, token_weights, unescape_important
 
 from ...consistentid_core.errors import ModelMismatchError, PromptError
+from ...consistentid_core.families import FAMILIES, Family, family_of_encoders
 from ...consistentid_core.text.markers import MARKER
-from ...consistentid_core.text.prompt import Family
 from ...consistentid_core.text.tokens import (
     MarkedTokens,
     facial_slots,
@@ -57,14 +57,14 @@ class FacialTokens:
 def clip_family(clip) -> Family:
     """The model family a CLIP belongs to; raises ModelMismatchError if it is neither SD1.5 nor SDXL."""
     encoders = sorted(clip.tokenize(""))
-    if encoders == ["l"]:
-        return "sd15"
-    if encoders == ["g", "l"]:
-        return "sdxl"
-    raise ModelMismatchError(
-        f"The connected CLIP has the text encoders {', '.join(encoders)}. ConsistentID needs that of an "
-        "SD1.5 model (l) or an SDXL model (l and g): connect the CLIP output of such a checkpoint."
-    )
+    family = family_of_encoders(encoders)
+    if family is None:
+        known = [f"an {row.label} model ({' and '.join(row.text_encoders)})" for row in FAMILIES.values()]
+        raise ModelMismatchError(
+            f"The connected CLIP has the text encoders {', '.join(encoders)}. ConsistentID needs that of "
+            f"{' or '.join(known)}: connect the CLIP output of such a checkpoint."
+        )
+    return family
 
 
 def token_counter(clip) -> Callable[[str], int]:

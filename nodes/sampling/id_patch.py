@@ -15,8 +15,9 @@ import comfy.patcher_extension
 import torch
 
 from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.families import FAMILIES, Family
 from ...consistentid_core.networks.leak_control import LeakControl
-from ..models.consistentid import FAMILY_NAMES, KeysValues
+from ..models.consistentid import KeysValues
 from .id_attention import IDAttention
 from .id_layout import Block, Layout, Source, lay_out, people_of
 from .roles import DEFAULT, KEY, Area, Identity, Roles, Shown, record_roles
@@ -43,7 +44,7 @@ class IDAttentionPatch:
     is_first: conditionings with an identity of their own are served by the first patch of a model only.
     """
 
-    family: str
+    family: Family
     blocks: Mapping[int, Block]
     identity: KeysValues
     no_identity: KeysValues
@@ -190,7 +191,7 @@ class IDAttentionPatch:
         if isinstance(shown, Identity):
             if shown.family != self.family:
                 raise ModelMismatchError(
-                    f"A conditioning carries {shown}, but the model is patched for {FAMILY_NAMES[self.family]}. "
+                    f"A conditioning carries {shown}, but the model is patched for {FAMILIES[self.family].label}. "
                     "Give Set Identity the same ConsistentID model as Apply ConsistentID."
                 )
             keys_values = shown.keys_values or self.no_identity

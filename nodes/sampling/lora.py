@@ -9,9 +9,10 @@ import torch
 from comfy.weight_adapter import LoRAAdapter
 
 from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.families import FAMILIES
 from ...consistentid_core.networks.attention import lora_weights
 from ...consistentid_core.networks.unet_layers import AttentionLayer, attention_layers
-from ..models.consistentid import FAMILY_NAMES, ConsistentIDModel
+from ..models.consistentid import ConsistentIDModel
 
 
 def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLayer]:
@@ -22,11 +23,13 @@ def fitting_layers(model, consistentid: ConsistentIDModel) -> list[AttentionLaye
     unet_config = model.model.model_config.unet_config
     context_width = unet_config.get("context_dim")
     if context_width != consistentid.cross_attention_dim or "transformer_depth" not in unet_config:
-        family = {768: "SD1.5", 1024: "SD2", 2048: "SDXL"}.get(context_width, type(model.model).__name__)
+        made_for = FAMILIES[consistentid.family]
+        known = {row.context_width: row.label for row in FAMILIES.values()} | {1024: "SD2"}
+        family = known.get(context_width, type(model.model).__name__)
         raise ModelMismatchError(
             f"The model is {family} (context width {context_width}), but this ConsistentID adapter is made for "
-            f"{FAMILY_NAMES[consistentid.family]} (context width {consistentid.cross_attention_dim}). "
-            f"Load a {FAMILY_NAMES[consistentid.family]} checkpoint, or the ConsistentID file for the model's family."
+            f"{made_for.label} (context width {consistentid.cross_attention_dim}). "
+            f"Load a {made_for.label} checkpoint, or the ConsistentID file for the model's family."
         )
     layers = attention_layers(unet_config)
     misfits = [text for layer in layers for text in _misfits(model.model, consistentid, layer)]

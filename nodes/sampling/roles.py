@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.consistentid import FAMILY_NAMES, KeysValues
+from ...consistentid_core.families import FAMILIES, Family
+from ..models.consistentid import KeysValues
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
 KEY = "consistentid"
@@ -30,12 +31,12 @@ class Identity:
     weight: strength, in place of the one of Apply ConsistentID.
     """
 
-    family: str
+    family: Family
     keys_values: KeysValues | None
     weight: float
 
     def __str__(self) -> str:
-        return f"an identity made for {FAMILY_NAMES[self.family]}"
+        return f"an identity made for {FAMILIES[self.family].label}"
 
 
 class _Default:

@@ -7,7 +7,8 @@ from golden_set import REFERENCE, manifest, normal, state_dict, tensors
 from safetensors.torch import save_file
 
 from consistentid_core.errors import CheckpointError
-from consistentid_core.faces.bisenet import PARSE_SIZES, BiSeNet, check_weights, load_weights, parse_picture
+from consistentid_core.faces.bisenet import BiSeNet, check_weights, load_weights, parse_picture
+from consistentid_core.families import FAMILIES
 from consistentid_core.regions import CLASSES
 
 
@@ -53,7 +54,7 @@ def test_auxiliary_heads_equal_the_originals(model, pixels):
         torch.testing.assert_close(logits[:, :, ::8, ::8], tensors("bisenet")[key], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("size", PARSE_SIZES)
+@pytest.mark.parametrize("size", [row.parse_size for row in FAMILIES.values()])
 def test_parsing_gives_a_square_label_map_whatever_the_pictures_shape(model, size):
     picture = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
     label_map = parse_picture(model, picture, size)

@@ -4,10 +4,11 @@ import torch
 from golden_set import DIRECTORY, image, manifest, tensors
 from PIL import Image
 
-from consistentid_core.faces.bisenet import PARSE_SIZES, parser_pixels
+from consistentid_core.faces.bisenet import parser_pixels
 from consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
 from consistentid_core.faces.crops import crop_part, fit_mask
 from consistentid_core.faces.face_parts import FacePhoto, find_parts
+from consistentid_core.families import FAMILIES
 
 CASES = manifest("preprocess")["cases"]
 CROPS = [(case, part) for case in CASES for part in case["parts"]]
@@ -60,11 +61,13 @@ def test_pixel_values_of_whole_photos_equal_the_originals(case):
     torch.testing.assert_close(clip_pixel_values([photo_of(case).image]), expected, atol=FP16, rtol=0)
 
 
-@pytest.mark.parametrize("key, size", zip(("sd15", "sdxl"), PARSE_SIZES, strict=True))
-def test_the_parsers_input_equals_the_originals(key, size):
-    expected = tensors("preprocess")[f"parser_input_{key}_grid"][0]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_parsers_input_equals_the_originals(family):
+    expected = tensors("preprocess")[f"parser_input_{family}_grid"][0]
     # The manifest does not say which of its photos this is.
-    inputs = [parser_pixels(photo_of(case).image, size)[0, :, ::16, ::16] for case in CASES]
+    inputs = [
+        parser_pixels(photo_of(case).image, FAMILIES[family].parse_size)[0, :, ::16, ::16] for case in CASES
+    ]
     assert min(float((found - expected).abs().max()) for found in inputs) < 1e-5
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from consistentid_core.errors import PromptError
+from consistentid_core.families import FAMILIES
 from consistentid_core.text.markers import MARKER
 from consistentid_core.text.pairing import PADDING, marked_words, pair_by_name, pair_by_rank
-from consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
+from consistentid_core.text.prompt import assemble
 
 PARTS = ("Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip")
 REGIONS = ("face", "eyes", "ears", "nose", "mouth")
@@ -13,7 +14,12 @@ REGIONS = ("face", "eyes", "ears", "nose", "mouth")
 
 def original_text(prompt="a man in a forest", parts=PARTS, family="sd15"):
     return assemble(
-        prompt, DEFAULT_CAPTIONS[family], parts, family=family, mode="original", count_tokens=lambda text: 10
+        prompt,
+        FAMILIES[family].default_caption,
+        parts,
+        family=family,
+        mode="original",
+        count_tokens=lambda text: 10,
     ).text
 
 

@@ -2,10 +2,10 @@ import pytest
 from golden_set import manifest
 
 from consistentid_core.errors import PromptError
+from consistentid_core.families import FAMILIES
 from consistentid_core.text.caption import align_caption
 from consistentid_core.text.markers import IMAGE_MARKER, MARKER
 from consistentid_core.text.prompt import (
-    DEFAULT_CAPTIONS,
     INPAINT_CAPTION,
     MAX_CAPTION_LENGTH,
     MODES,
@@ -13,8 +13,7 @@ from consistentid_core.text.prompt import (
 )
 
 PARTS = ["Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"]
-FAMILIES = ["sd15", "sdxl"]
-CAPTION = DEFAULT_CAPTIONS["sd15"]
+CAPTION = FAMILIES["sd15"].default_caption
 ALIGNED = align_caption(CAPTION, PARTS).text
 OVERFLOW = {"sd15": "Detail:{0} Caption:{1}", "sdxl": "; Detail:{0} Caption:{1}"}
 
@@ -207,7 +206,7 @@ def test_parts_without_a_word_are_named(mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_nothing_is_noted_when_every_part_has_its_word(mode, family):
-    caption = DEFAULT_CAPTIONS[family]
+    caption = FAMILIES[family].default_caption
     assert assemble("a man", caption, PARTS, family=family, mode=mode, count_tokens=short).notes == ()
 
 

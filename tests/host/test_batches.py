@@ -5,8 +5,8 @@ import pytest
 import torch
 from comfy_extras.nodes_context_windows import ContextWindowsManualNode
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts, one_each
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, NORM_MEAN, ONE_EACH, IDEmbedding
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import ONE_PERSON, FacePartsFromMap
@@ -160,7 +160,7 @@ FACES = (
 def encode(family, face_parts, *, mode="original", clip=None, clip_vision_=None):
     return EncodeFacialPrompt.execute(
         clip or GoldenCLIP(family), consistentid_model(family), face_parts,
-        "a person in a garden", "blurry", DEFAULT_CAPTIONS[family], mode, 0.6,
+        "a person in a garden", "blurry", FAMILIES[family].default_caption, mode, 0.6,
         clip_vision=clip_vision_ or clip_vision(),
     )  # fmt: skip
 

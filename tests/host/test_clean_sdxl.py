@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.text.markers import MARKER
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
+from consistentid_pack.consistentid_core.text.prompt import assemble
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.prompt.facial_prompt import part_names
 from consistentid_pack.nodes.prompt.tokens import token_counter
@@ -31,7 +32,7 @@ PROMPTS = {
 class Encoded:
     """A golden photo and a prompt through Encode Facial Prompt."""
 
-    caption = DEFAULT_CAPTIONS["sdxl"]
+    caption = FAMILIES["sdxl"].default_caption
 
     def __init__(self, case, prompt):
         self.prompt, self.clip = prompt, GoldenCLIP("sdxl")

@@ -4,8 +4,8 @@ import comfy.samplers
 import numpy as np
 import pytest
 import torch
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import NO_PARTS, FacePartsFromMap
@@ -40,7 +40,7 @@ class Run:
         self.clip = GoldenCLIP(family)
         encoded = EncodeFacialPrompt.execute(
             self.clip, self.consistentid, self.face_parts, case["prompt"], case["negative"] or "",
-            case["caption"] or DEFAULT_CAPTIONS[family], "original", self.merge_percent(), self.vision,
+            case["caption"] or FAMILIES[family].default_caption, "original", self.merge_percent(), self.vision,
         )  # fmt: skip
         self.positive, self.negative = encoded.args
         self.ui = encoded.ui
@@ -123,6 +123,6 @@ def test_a_changed_prompt_needs_no_clip_pass(run):
     passes = list(run.vision.model.passes)
     EncodeFacialPrompt.execute(
         run.clip, run.consistentid, run.face_parts, "another prompt", "",
-        DEFAULT_CAPTIONS[run.family], "original", 0.6, run.vision,
+        FAMILIES[run.family].default_caption, "original", 0.6, run.vision,
     )  # fmt: skip
     assert run.vision.model.passes == passes

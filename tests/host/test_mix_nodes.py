@@ -13,9 +13,9 @@ from consistentid_pack.consistentid_core.faces.face_parts import (
     find_parts,
     with_regions,
 )
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.regions import REGION_NAMES
 from consistentid_pack.consistentid_core.text.pairing import BY_NAME, BY_RANK
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
 from consistentid_pack.nodes.person.clip_features import encode_pixels
@@ -73,7 +73,13 @@ class Encoded:
     """A prompt encoded with some parts: rows of its positive and negative, by word."""
 
     def __init__(
-        self, clip, vision, consistentid, face_parts, mode="original", caption=DEFAULT_CAPTIONS["sd15"]
+        self,
+        clip,
+        vision,
+        consistentid,
+        face_parts,
+        mode="original",
+        caption=FAMILIES["sd15"].default_caption,
     ):
         output = EncodeFacialPrompt.execute(
             clip, consistentid, face_parts, "a portrait", "bad", caption, mode, 0.6, vision

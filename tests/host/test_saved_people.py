@@ -17,9 +17,9 @@ from consistentid_pack.consistentid_core.faces.face_parts import (
     with_regions,
 )
 from consistentid_pack.consistentid_core.faces.part_quality import part_quality
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.identity import embedding_file
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, RGB, IDEmbedding
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.host import folders
@@ -253,7 +253,7 @@ def test_no_photo_goes_through_clip_again(loaded, consistentid):
 def encode(vision, consistentid, parts):
     return EncodeFacialPrompt.execute(
         GoldenCLIP(consistentid.family), consistentid, parts, "a portrait", "",
-        DEFAULT_CAPTIONS[consistentid.family], "original", 0.6, vision,
+        FAMILIES[consistentid.family].default_caption, "original", 0.6, vision,
     )  # fmt: skip
 
 

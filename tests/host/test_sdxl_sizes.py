@@ -6,7 +6,7 @@ import torch
 from comfy_extras.nodes_clip_sdxl import CLIPTextEncodeSDXL
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from portrait_asset import LABELS, PORTRAIT
@@ -34,7 +34,7 @@ def sdxl_text(*sizes, words="a lighthouse"):
 def encode(family="sdxl", size_from=None, mode="original"):
     return EncodeFacialPrompt.execute(
         GoldenCLIP(family), consistentid_model(family), FACE,
-        "a person in a garden", "blurry", DEFAULT_CAPTIONS[family], mode, 0.6, clip_vision(), size_from,
+        "a person in a garden", "blurry", FAMILIES[family].default_caption, mode, 0.6, clip_vision(), size_from,
     ).args  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import folder_paths
 import pytest
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.simple import ConsistentIDSimple
@@ -38,7 +38,7 @@ def test_every_inner_node_exists_and_gets_what_it_requires(expanded):
 
 def test_caption_and_parse_size_are_those_of_the_adapters_family(expanded):
     family, nodes, _ = expanded
-    assert of_class(nodes, "ConsistentIDFaceEncoder")["caption"] == DEFAULT_CAPTIONS[family]
+    assert of_class(nodes, "ConsistentIDFaceEncoder")["caption"] == FAMILIES[family].default_caption
     assert of_class(nodes, "ConsistentIDFaceParser")["parse_size"] == {"sd15": "512", "sdxl": "1280"}[family]
 
 

@@ -9,8 +9,9 @@ import comfy.sdxl_clip
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import ModelMismatchError, PromptError
+from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.text.markers import MARKER
-from consistentid_pack.consistentid_core.text.prompt import DEFAULT_CAPTIONS, assemble
+from consistentid_pack.consistentid_core.text.prompt import assemble
 from consistentid_pack.consistentid_core.text.tokens import facial_slots, plain_characters, row_positions
 from consistentid_pack.consistentid_core.training.text import training_text, training_tokens
 from consistentid_pack.nodes.prompt.tokens import (
@@ -28,7 +29,6 @@ from safetensors.torch import save_file
 PARTS = ["Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"]
 TOKENIZERS = {"sd15": comfy.sd1_clip.SD1Tokenizer, "sdxl": comfy.sdxl_clip.SDXLTokenizer}
 WIDTHS = {"l": 768, "g": 1280}
-FAMILIES = list(TOKENIZERS)
 GOLDEN = manifest("prompt_tokens")["cases"]
 E2E = [(family, case) for family in FAMILIES for case in manifest(f"e2e_{family}")["cases"]]
 
@@ -132,7 +132,7 @@ def test_marked_tokens_have_the_golden_length_and_positions(case, family, clips)
 )
 def test_every_text_the_original_pipeline_encodes_comes_out(family, case, clips):
     clip = clips[family]
-    caption = DEFAULT_CAPTIONS[family] if case["caption"] is None else case["caption"]
+    caption = FAMILIES[family].default_caption if case["caption"] is None else case["caption"]
     parts = manifest("masks")["maps"][case["labels"]]["chosen"]
     prompt = assembled(clip, escape_brackets(case["prompt"]), caption, parts, family)
     assert list(prompt.parts) == case["crop_order"]

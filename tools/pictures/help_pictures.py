@@ -19,6 +19,7 @@ from consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts,
 from consistentid_core.faces.mixing import best_parts
 from consistentid_core.faces.overlay import draw_overlay
 from consistentid_core.faces.part_quality import part_quality
+from consistentid_core.families import FAMILIES
 from consistentid_core.identity.face_analysis import Face
 from consistentid_core.identity.face_boxes import draw_faces
 from consistentid_core.networks.leak_control import CURVES, LeakControl
@@ -26,7 +27,6 @@ from consistentid_core.regions import CLASSES, REGIONS, region_named
 from consistentid_core.text.caption import align_caption, align_caption_by_name
 from consistentid_core.text.markers import MARKER
 from consistentid_core.text.pairing import pair_by_rank
-from consistentid_core.text.prompt import DEFAULT_CAPTIONS
 
 from .. import paths
 from ..console import run_command, say
@@ -149,8 +149,8 @@ def pairing(parsed: FacePhoto) -> Image.Image:
     sheet = Sheet(WIDTH, 316)
     thumbs = {part.region: _tight(parsed, part.region) for part in parsed.parts}
     parts = [part.name for part in parsed.parts]
-    by_rank = _words(align_caption(DEFAULT_CAPTIONS["sd15"], parts).text)
-    by_name = align_caption_by_name(DEFAULT_CAPTIONS["sd15"], parts)
+    by_rank = _words(align_caption(FAMILIES["sd15"].default_caption, parts).text)
+    by_name = align_caption_by_name(FAMILIES["sd15"].default_caption, parts)
     rows = {
         "mode: original": (by_rank, pair_by_rank(len(by_rank), [part.region for part in parsed.parts])),
         "mode: clean": (_words(by_name.text), by_name.regions or ()),
@@ -172,7 +172,7 @@ def caption() -> Image.Image:
     sheet = Sheet(WIDTH, 114)
     colours = {region.word: region.colour for region in REGIONS}
     left, top = 18.0, 34.0
-    for word in DEFAULT_CAPTIONS["sd15"].split():
+    for word in FAMILIES["sd15"].default_caption.split():
         bare = word.strip(",.")
         length = sheet.length(word + " ", _TEXT)
         if left + length > WIDTH - 14:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from consistentid_core.families import FAMILIES
+
 from . import model_links
 from .graph import BLUE, GREEN, ORANGE, PURPLE, Group, ModelLink, Node, node
 
@@ -16,7 +18,7 @@ PROMPT = (
 NEGATIVE_PROMPT = "monochrome, lowres, bad anatomy, worst quality, low quality, blurry, open mouth"
 
 #: The picture's size for SD1.5.
-WIDTH, HEIGHT = 512, 768
+WIDTH, HEIGHT = FAMILIES["sd15"].picture_size
 
 #: Ends a sentence about a photo.
 GOOD_PHOTO = (
@@ -142,7 +144,13 @@ def sample(
     **values: Any,
 ) -> Node:
     links = {"model": model, "positive": positive, "negative": negative, "latent_image": latent}
-    settings = {"seed": 2024, "steps": 30, "cfg": 5.0, "sampler_name": "euler", "scheduler": "normal"}
+    settings = {
+        "seed": 2024,
+        "steps": 30,
+        "cfg": FAMILIES["sd15"].guidance,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+    }
     return node("sample", "KSampler", **links, **{**settings, "denoise": 1.0, **values})
 
 

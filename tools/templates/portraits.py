@@ -1,5 +1,7 @@
 """Workflows that make a portrait from noise, and differ in where the person comes from."""
 
+from consistentid_core.families import FAMILIES
+
 from . import model_links
 from .blocks import (
     GOOD_PHOTO,
@@ -99,6 +101,9 @@ defaults. For every other option take the template *consistentid_sd15*.
     ],
 )  # fmt: skip
 
+_XL = FAMILIES["sdxl"]
+_XL_SIZE = " x ".join(map(str, _XL.picture_size))
+
 SDXL = Template(
     "consistentid_sdxl",
     "SDXL",
@@ -107,8 +112,8 @@ SDXL = Template(
 2. **Prompt**: write what the picture shows.
 3. Press **Run**.
 
-What differs from SD1.5: the model files, the size (864 x 1152), CFG 7.5, 50 steps, the sentence of *Caption Face* and \
-**parse_size** 1280.
+What differs from SD1.5: the model files, the size ({_XL_SIZE}), CFG {_XL.guidance}, 50 steps, the sentence of \
+*Caption Face* and **parse_size** {_XL.parse_size}.
 {MODEL_FILES.replace("SD1.5", "SDXL").replace("ConsistentID-v1", "ConsistentID_SDXL-v1")}""",
     groups=[
         [
@@ -125,14 +130,14 @@ What differs from SD1.5: the model files, the size (864 x 1152), CFG 7.5, 50 ste
                 ],
             )
         ],
-        [Group("The person", GREEN, [[photo(), embed()], [parse(parse_size="1280")]])],
+        [Group("The person", GREEN, [[photo(), embed()], [parse(parse_size=str(_XL.parse_size))]])],
         [
             prompt(
-                node("caption", "ConsistentIDFaceCaptioner", template="SDXL", image="@photo.IMAGE"),
+                node("caption", "ConsistentIDFaceCaptioner", template=_XL.label, image="@photo.IMAGE"),
                 caption="@caption.caption",
             )
         ],
-        [sampling(apply(), empty_latent(864, 1152), sample(seed=222, steps=50, cfg=7.5))],
+        [sampling(apply(), empty_latent(*_XL.picture_size), sample(seed=222, steps=50, cfg=_XL.guidance))],
     ],
 )
 
