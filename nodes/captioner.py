@@ -16,6 +16,7 @@ from ..consistentid_core.text.captioner import (
     shorten,
 )
 from ..consistentid_core.text.prompt import INPAINT_CAPTION, MAX_CAPTION_LENGTH
+from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_pictures
 from .models.captioner import (
     AUTO,
@@ -109,7 +110,7 @@ class CaptionFace(io.ComfyNode):
             description="A description of the face for Encode Facial Prompt: the original's fixed sentence, "
             "or what a LLaVA model sees. Any other text that names face, ears, eyes, nose and mouth works.",
             search_aliases=["describe face", "llava", "image to text", "facial features"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 io.Combo.Input(
                     "mode",

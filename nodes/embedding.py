@@ -19,6 +19,7 @@ from ..consistentid_core.identity.id_embedding import (
     embed_person,
 )
 from .host import folders
+from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_image, to_pictures
 from .models.types import CATEGORY, IDEmbedType
 from .previews.faces import faces_ui
@@ -51,7 +52,7 @@ class EmbedFace(io.ComfyNode):
             description="Recognises the person in one or more photos with InsightFace's buffalo_l, whose "
             "models are for non-commercial research only. Needs the packages insightface and onnxruntime.",
             search_aliases=["face id", "faceid", "identity", "insightface", "arcface", "face embedding"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 io.Image.Input("image", tooltip="A photo of the person, or several photos of one person."),
                 io.Combo.Input(

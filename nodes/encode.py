@@ -6,6 +6,7 @@ from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.text.prompt import MODES
 from .host.inputs import percent
+from .host.older import SHOWN_ON_CACHED_RUNS
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType
 from .previews.prompt_view import describe
@@ -62,7 +63,7 @@ class EncodeFacialPrompt(io.ComfyNode):
             description="Encodes a prompt whose words for the parts of a face carry the looks of those parts. "
             "Use both outputs: the negative belongs to the positive.",
             search_aliases=["face encoder", "facial encoder", "clip text encode", "identity prompt"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 io.Clip.Input(
                     "clip", tooltip="The text encoder of the checkpoint. Clip skip and LoRAs on it work."

@@ -27,6 +27,7 @@ from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from .host import folders
 from .host.label_maps import one_per_photo, to_label_maps, to_masks
+from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_image, to_pictures
 from .models.face_parser import FaceParserModel
 from .models.types import CATEGORY, FaceParserType, FacePartsType
@@ -77,7 +78,7 @@ class FaceParser(io.ComfyNode):
             category=CATEGORY,
             description="Finds face, eyes, ears, nose and mouth in photos of a person.",
             search_aliases=["face parsing", "face segmentation", "bisenet", "face parts"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 FaceParserType.Input("face_parser", tooltip="From Load Face Parser."),
                 io.Image.Input(
@@ -134,7 +135,7 @@ class FacePartsFromMap(io.ComfyNode):
             description="Takes the parts of a face from a label map or from masks, painted or made by any "
             "segmenter, instead of from the face parser.",
             search_aliases=["face segmentation", "face masks", "label map", "face parts"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 io.Image.Input(
                     "image", tooltip="Photos of one person; of several with batch on one per latent."

@@ -6,6 +6,7 @@ from ..consistentid_core.faces.face_parts import FaceParts
 from ..consistentid_core.faces.mixing import MAX_STRENGTH, MIN_STRENGTH, best_parts, mix_parts
 from ..consistentid_core.regions import REGION_NAMES, REGIONS
 from ..consistentid_core.text.pairing import AS_MODE, PAIRINGS
+from .host.older import SHOWN_ON_CACHED_RUNS
 from .models.types import CATEGORY, FacePartsType
 from .previews.parts import mixed_parts_ui
 
@@ -23,7 +24,7 @@ class MixFaceParts(io.ComfyNode):
             description="Puts a face together: eyes from one photo, nose from another. Also sets how strongly each "
             "part acts and which word carries it.",
             search_aliases=["combine faces", "merge faces", "blend faces", "part strength", "face parts"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 FacePartsType.Input(
                     "face_parts", tooltip="The face whose parts are kept where nothing else is connected."
@@ -108,7 +109,7 @@ class BestFaceParts(io.ComfyNode):
             description="From several photos of one person, takes each part of the face from the photo that shows it "
             "largest and sharpest.",
             search_aliases=["several photos", "sharpest", "combine face parts", "batch"],
-            has_intermediate_output=True,
+            **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 FacePartsType.Input(
                     "face_parts", tooltip="Photos of the person, from Parse Face; one or a batch."

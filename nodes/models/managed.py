@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 
 import comfy.model_management
 import comfy.model_patcher
-import comfy.ops
 import torch
+
+from ..host.older import casting_layers, unload
 
 
 class ManagedNetwork:
@@ -31,7 +32,7 @@ class ManagedNetwork:
 
     def unload(self) -> None:
         """Give the memory of its device back at once, where it is not needed again soon."""
-        comfy.model_management.unload_model_and_clones(self.patcher)
+        unload(self.patcher)
 
 
 def manage(build: Callable[..., torch.nn.Module], state_dict: Mapping[str, torch.Tensor]) -> ManagedNetwork:
@@ -41,7 +42,7 @@ def manage(build: Callable[..., torch.nn.Module], state_dict: Mapping[str, torch
     """
     offload_device = comfy.model_management.unet_offload_device()
     network = build(
-        operations=comfy.ops.manual_cast, device=offload_device, dtype=next(iter(state_dict.values())).dtype
+        operations=casting_layers, device=offload_device, dtype=next(iter(state_dict.values())).dtype
     )
     network.eval()
     # CoreModelPatcher is looked up at call time: the host rebinds it at start-up.

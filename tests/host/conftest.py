@@ -20,6 +20,9 @@ import comfy.options
 comfy.options.enable_args_parsing()
 import comfy.cli_args
 
+# Before the host's nodes.py puts its folder comfy/ first on the path, where `utils` is a file.
+import utils.install_util  # noqa: F401
+
 sys.argv = _argv
 
 
