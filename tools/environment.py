@@ -1,7 +1,8 @@
 """The Python and the ComfyUI that the commands run with.
 
-By default both are made here, in ``.venv`` and ``.host``. ``COMFYUI_PATH`` names a
-ComfyUI of your own instead; then its Python is used as it is and never changed.
+By default both are made here, in ``.venv`` and ``.host``; one environment serves every version of
+ComfyUI, which ``COMFYUI_VERSION`` chooses. ``COMFYUI_PATH`` names a ComfyUI of your own instead;
+then its Python is used as it is and never changed.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import comfyui, paths
@@ -55,6 +56,7 @@ class Environment:
     def variables(self) -> dict[str, str]:
         """The environment variables for a child process."""
         variables = {**os.environ, "COMFYUI_PATH": str(self.comfyui), "PYTHONUTF8": "1"}
+        variables.pop("COMFYUI_VERSION", None)  # done: the path says it
         variables["TQDM_DISABLE"] = "1"  # libraries' progress bars are unreadable in a log
         # More threads than free cores slow torch down many times over.
         variables.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) // 2)))
@@ -66,14 +68,35 @@ def prepare(*, tests: bool = False) -> Environment:
 
     tests: whether an environment of the user's must also have the packages for tests.
     """
+    version = chosen_version()
     if own := os.environ.get("COMFYUI_PATH"):
+        if version is not None:
+            raise CommandError("COMFYUI_PATH and COMFYUI_VERSION both name a ComfyUI. Set one of them.")
         return _users_environment(Path(own).expanduser().resolve(), tests)
-    environment = Environment(venv_python(paths.VENV), paths.COMFYUI)
-    if not _is_current(environment.python):
+    python = venv_python(paths.VENV)
+    if not _is_current(python):
         with exclusive(paths.HOST / "setup.lock"):
-            if not _is_current(environment.python):  # another run may just have done it
-                _make(environment.python, _DISK_SPACE_GB + (_DISK_SPACE_FOR_TESTS_GB if tests else 0))
-    return environment
+            if not _is_current(python):  # another run may just have done it
+                _make(python, _DISK_SPACE_GB + (_DISK_SPACE_FOR_TESTS_GB if tests else 0))
+    return with_version(Environment(python, paths.COMFYUI), version or comfyui.VERSION)
+
+
+def chosen_version() -> str | None:
+    """The version of ComfyUI that ``COMFYUI_VERSION`` names, if it is set."""
+    version = os.environ.get("COMFYUI_VERSION") or None
+    known = (comfyui.VERSION, *comfyui.OLDER)
+    if version not in (None, *known):
+        raise CommandError(f"COMFYUI_VERSION is {version}; what can be had is {', '.join(known)}.")
+    return version
+
+
+def with_version(environment: Environment, version: str) -> Environment:
+    """The same Python with another version of ComfyUI, which is fetched if it is not there."""
+    if not comfyui.is_ready(version):
+        with exclusive(paths.HOST / "setup.lock"):
+            if not comfyui.is_ready(version):
+                comfyui.fetch(environment.python, version)
+    return replace(environment, comfyui=comfyui.folder(version))
 
 
 def _make(python: Path, space: int) -> None:

@@ -62,7 +62,8 @@ def host(tmp_path_factory):
         shutil.copytree(NEIGHBOUR, base.folder / "custom_nodes" / "neighbour")
         _make_pictures(base.input)
         _make_bad_files(base.folder / "models" / "consistentid", models[catalogue.CONSISTENTID])
-        with Server(environment, base, log=paths.LOGS / "test-server.log", arguments=arguments) as server:
+        log = paths.LOGS / f"test-server-{environment.comfyui.name}.log"  # two versions may run at once
+        with Server(environment, base, log=log, arguments=arguments) as server:
             yield Host(server, Client(server.url), base, models)
 
 

