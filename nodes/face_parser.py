@@ -22,10 +22,15 @@ from ..consistentid_core.faces.face_parts import (
     replace_parts,
 )
 from ..consistentid_core.faces.overlay import draw_overlay
+<<<<<<< HEAD
 from ..consistentid_core.families import FAMILIES
+=======
+from ..consistentid_core.files.catalogue import FACE_PARSER
+>>>>>>> 189fc80 (One catalogue of model files: read by messages, tools, templates, and tests of the documents)
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from .host import folders
+from .host.inputs import weights_file
 from .host.label_maps import one_per_photo, to_label_maps, to_masks
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_image, to_pictures
@@ -40,7 +45,6 @@ ONE_PERSON = "one person"
 class FaceParserLoader(io.ComfyNode):
     @classmethod
     def define_schema(cls):
-        files = folders.list_weights(*folders.FACE_PARSING)
         return io.Schema(
             node_id="ConsistentIDFaceParserLoader",
             display_name="Load Face Parser",
@@ -48,10 +52,9 @@ class FaceParserLoader(io.ComfyNode):
             description="Loads BiSeNet, the network that finds the parts of a face.",
             search_aliases=["bisenet", "face parsing", "parsing_bisenet", "79999_iter"],
             inputs=[
-                io.Combo.Input(
+                weights_file(
                     "model_name",
-                    options=files,
-                    default=_likely_parser(files),
+                    FACE_PARSER,
                     tooltip="face_parsing.pth, also called 79999_iter.pth or parsing_bisenet.pth (53 MB), in "
                     "models/consistentid, models/facexlib or models/face_parsing.",
                 )
@@ -332,11 +335,6 @@ def _union(photo: FacePhoto) -> torch.Tensor:
     for part in photo.parts:
         np.maximum(union, fit_mask(part.mask, photo.image), out=union)
     return torch.from_numpy(union).to(torch.float32) / 255.0
-
-
-def _likely_parser(files: list[str]) -> str | None:
-    """The file to preselect: the folder is shared with other models."""
-    return next((file for file in files if "pars" in file.lower() or "79999_iter" in file), None)
 
 
 NODES = [FaceParserLoader, FaceParser, FacePartsFromMap]

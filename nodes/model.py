@@ -2,8 +2,10 @@
 
 from comfy_api.latest import io
 
+from ..consistentid_core.files.catalogue import CONSISTENTID_SD15, CONSISTENTID_SDXL
 from ..consistentid_core.networks.checkpoint import load_checkpoint
 from .host import folders
+from .host.inputs import weights_file
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType
 
@@ -18,9 +20,10 @@ class LoadConsistentIDModel(io.ComfyNode):
             description="Loads the ConsistentID weights. SD1.5 and SDXL files are told apart by their content.",
             search_aliases=["face id", "identity", "ipadapter", "consistent id"],
             inputs=[
-                io.Combo.Input(
+                weights_file(
                     "model_name",
-                    options=folders.list_weights(folders.CONSISTENTID),
+                    CONSISTENTID_SD15,
+                    CONSISTENTID_SDXL,
                     tooltip="A file in models/consistentid: ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin, "
                     "or a safetensors conversion. Pickled files are read without running code from them.",
                 )

@@ -6,11 +6,12 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
 from ..consistentid_core.families import FAMILIES, Family
+from ..consistentid_core.files.catalogue import CONSISTENTID_SD15, CONSISTENTID_SDXL, FACE_PARSER
 from ..consistentid_core.networks.checkpoint import load_checkpoint
 from ..consistentid_core.regions import REGION_NAMES
 from .encode import DEFAULT_MERGE_PERCENT
 from .host import folders
-from .host.inputs import percent, strength
+from .host.inputs import percent, strength, weights_file
 from .models.types import CATEGORY
 
 
@@ -49,14 +50,15 @@ class ConsistentIDSimple(io.ComfyNode):
                     dynamic_prompts=True,
                     tooltip="What it should not show.",
                 ),
-                io.Combo.Input(
+                weights_file(
                     "model_name",
-                    options=folders.list_weights(folders.CONSISTENTID),
+                    CONSISTENTID_SD15,
+                    CONSISTENTID_SDXL,
                     tooltip="The ConsistentID weights, a file in models/consistentid of the checkpoint's family.",
                 ),
-                io.Combo.Input(
+                weights_file(
                     "face_parser",
-                    options=folders.list_weights(*folders.FACE_PARSING),
+                    FACE_PARSER,
                     tooltip="The BiSeNet face parser, for example face_parsing.pth in models/consistentid.",
                 ),
                 strength(

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from consistentid_core.files import catalogue
+from consistentid_core.files.resolve import named
+
 from . import paths
 from .console import CommandError, say, step
 from .locking import exclusive
-
-FACE_PARSING_SHA256 = "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567"
-#: The two files of InsightFace's package buffalo_l that are used, and their sizes.
-_BUFFALO_L = {"det_10g.onnx": 16_923_827, "w600k_r50.onnx": 174_383_860}
 
 
 @dataclass(frozen=True)
@@ -162,28 +161,28 @@ def recognise_clip_vit_h(folder: Path) -> str | None:
 
 def recognise_consistentid_sd15(folder: Path) -> str | None:
     """The released SD1.5 adapter, or its conversion to safetensors."""
-    return _by_name(folder, ("ConsistentID-v1.bin", "ConsistentID-v1.safetensors"))
+    return next(named(catalogue.CONSISTENTID_SD15, folder), None)
 
 
 def recognise_consistentid_sdxl(folder: Path) -> str | None:
     """The released SDXL adapter, or its conversion to safetensors."""
-    return _by_name(folder, ("ConsistentID_SDXL-v1.bin", "ConsistentID_SDXL-v1.safetensors"))
+    return next(named(catalogue.CONSISTENTID_SDXL, folder), None)
 
 
 def recognise_face_parser(folder: Path) -> str | None:
     """The released BiSeNet file under one of the names it travels under."""
-    name = _by_name(folder, ("face_parsing.pth", "79999_iter.pth", "parsing_bisenet.pth"))
-    if name and hashlib.sha256((folder / name).read_bytes()).hexdigest() == FACE_PARSING_SHA256:
-        return name
+    for name in named(catalogue.FACE_PARSER, folder):
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() == catalogue.FACE_PARSER.sha256:
+            return name
     return None
 
 
 def recognise_buffalo_l(folder: Path) -> str | None:
     """InsightFace's package, where its own library unpacks it."""
-    name = os.path.join("models", "buffalo_l")
-    files = {file: folder / name / file for file in _BUFFALO_L}
-    complete = all(path.is_file() and path.stat().st_size == _BUFFALO_L[file] for file, path in files.items())
-    return name if complete else None
+    place = catalogue.DETECTOR.subfolder
+    files = {folder / place / file.name: file.size for file in (catalogue.DETECTOR, catalogue.RECOGNISER)}
+    complete = all(path.is_file() and path.stat().st_size == size for path, size in files.items())
+    return os.path.normpath(place) if complete else None
 
 
 def recognise_llava(folder: Path) -> str | None:
@@ -192,10 +191,6 @@ def recognise_llava(folder: Path) -> str | None:
         if json.loads(config.read_text("utf-8")).get("model_type") == "llava":
             return config.parent.name
     return None
-
-
-def _by_name(folder: Path, names: Iterable[str]) -> str | None:
-    return next((name for name in names if (folder / name).is_file()), None)
 
 
 def _safetensors_with(folder: Path, shapes: Mapping[str, list[int]]) -> str | None:

@@ -26,7 +26,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..faces.face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
 from ..faces.mixing import check_strengths
-from ..files.face_models import RECOGNISER
+from ..files.catalogue import RECOGNISER
 from ..files.weights_file import read_weights
 from ..text.caption import region_of_part
 from ..text.pairing import PAIRINGS

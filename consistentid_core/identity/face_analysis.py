@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import CheckpointError, MissingDependencyError
-from ..files.face_models import DETECTOR, RECOGNISER, ModelFile, find_model_files
+from ..files.catalogue import DETECTOR, RECOGNISER, ModelFile
+from ..files.resolve import find_face_models
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +183,7 @@ def load_face_analyser(roots: Iterable[str | Path], provider: str = AUTO) -> Fac
     Raises MissingModelError, MissingDependencyError (also for a provider this onnxruntime
     does not have) and CheckpointError (a file that is damaged or another network).
     """
-    files = find_model_files(roots)
+    files = find_face_models(roots)
     return _load(tuple((path, path.stat().st_mtime_ns) for path in files), provider)
 
 

@@ -10,7 +10,7 @@ import torch
 
 from ..checks import are_shares
 from ..errors import NoFaceError
-from ..files.face_models import RECOGNISER
+from ..files.catalogue import RECOGNISER
 from .face_analysis import EMBEDDING_WIDTH, Detection, Face, FaceAnalyser
 
 logger = logging.getLogger(__name__)

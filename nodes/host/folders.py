@@ -10,17 +10,18 @@ from collections import Counter
 import folder_paths
 
 from ...consistentid_core.errors import MissingModelError
+from ...consistentid_core.files import catalogue
 
-CONSISTENTID = "consistentid"
-INSIGHTFACE = "insightface"
-LLM = "LLM"
+(CONSISTENTID,) = catalogue.CONSISTENTID_SD15.folders
+(INSIGHTFACE,) = catalogue.RECOGNISER.folders
+(LLM,) = catalogue.CAPTIONER.folders
 
 #: People saved as files: below ``models/consistentid``, and where Save ID Embedding puts them.
 EMBEDDINGS = "consistentid_embeddings"
 _EMBEDDINGS_FOLDER = "embeddings"
 
 #: BiSeNet weights are shared with other packs, so their folders are searched too.
-FACE_PARSING = (CONSISTENTID, "facexlib", "face_parsing")
+FACE_PARSING = catalogue.FACE_PARSER.folders
 
 _WEIGHT_EXTENSIONS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"}
 

@@ -2,6 +2,10 @@
 
 from comfy_api.latest import io
 
+from ...consistentid_core.files.catalogue import ModelFile
+from ...consistentid_core.files.resolve import likely
+from . import folders
+
 
 def strength(name: str, tooltip: str) -> io.Float.Input:
     """A factor, 1 as in the original; negative ones turn away from what it scales."""
@@ -11,3 +15,9 @@ def strength(name: str, tooltip: str) -> io.Float.Input:
 def percent(name: str, default: float, tooltip: str) -> io.Float.Input:
     """A place in sampling: 0 is the first step, 1 the end."""
     return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
+
+
+def weights_file(name: str, *wanted: ModelFile, tooltip: str) -> io.Combo.Input:
+    """A file in the folders of the ``wanted`` ones; the list shows all files, and the likeliest is preselected."""
+    files = folders.list_weights(*wanted[0].folders)
+    return io.Combo.Input(name, options=files, default=likely(files, *wanted), tooltip=tooltip)

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 
 from consistentid_core.errors import CheckpointError, MissingDependencyError, MissingModelError
-from consistentid_core.files.face_models import DETECTOR, RECOGNISER, find_model_files
+from consistentid_core.files.catalogue import DETECTOR, RECOGNISER
+from consistentid_core.files.resolve import find_face_models
 from consistentid_core.identity.face_analysis import choose_provider, load_face_analyser
 from tools.standins import insightface as standin
 
@@ -37,21 +38,21 @@ def folder(tmp_path):
 )
 def test_the_files_are_found_in_the_second_root_and_one_level_too_deep(tmp_path, place):
     standin.write(tmp_path / "second" / place)
-    detector, recogniser = find_model_files([tmp_path / "first", tmp_path / "second"])
+    detector, recogniser = find_face_models([tmp_path / "first", tmp_path / "second"])
     assert detector == tmp_path / "second" / place / "det_10g.onnx"
     assert recogniser == tmp_path / "second" / place / "w600k_r50.onnx"
 
 
 def test_insightface_s_own_folder_is_searched_last(empty_home, tmp_path, folder):
     standin.write(empty_home / ".insightface" / "models" / "buffalo_l")
-    assert empty_home in find_model_files([tmp_path / "nothing"])[0].parents
-    assert folder in find_model_files([tmp_path])[0].parents
+    assert empty_home in find_face_models([tmp_path / "nothing"])[0].parents
+    assert folder in find_face_models([tmp_path])[0].parents
 
 
 def test_a_missing_file_is_named_with_the_folders_searched_size_source_and_licence(tmp_path, folder):
     (folder / RECOGNISER.name).unlink()
     with pytest.raises(MissingModelError) as error:
-        find_model_files([tmp_path])
+        find_face_models([tmp_path])
     message = str(error.value)
     assert "'w600k_r50.onnx' not found" in message and "det_10g" not in message
     assert str(folder) in message and str(Path.home() / ".insightface" / "models" / "buffalo_l") in message
@@ -61,7 +62,7 @@ def test_a_missing_file_is_named_with_the_folders_searched_size_source_and_licen
 
 def test_both_files_are_named_if_nothing_is_there(tmp_path):
     with pytest.raises(MissingModelError, match="'det_10g.onnx' and 'w600k_r50.onnx' not found"):
-        find_model_files([tmp_path])
+        find_face_models([tmp_path])
 
 
 @pytest.mark.parametrize("package", ["insightface", "onnxruntime"])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from consistentid_core.files import catalogue as released
+
 from .. import model_files
 from ..model_files import Wanted
 from . import bisenet, clip_vision, consistentid, controlnet, insightface, llava, lora, sd15
@@ -52,7 +54,7 @@ FULL = {
     ),
     CLIP_VISION: Wanted(
         "CLIP ViT-H/14 vision model",
-        ("clip_vision",),
+        released.CLIP_VISION.folders,
         model_files.recognise_clip_vit_h,
         "clip_vision/standin_clip_vit_h.safetensors",
         clip_vision.write,
@@ -60,7 +62,7 @@ FULL = {
     ),
     CONSISTENTID: Wanted(
         "ConsistentID for SD1.5",
-        ("consistentid",),
+        released.CONSISTENTID_SD15.folders,
         model_files.recognise_consistentid_sd15,
         "consistentid/standin_ConsistentID-v1.bin",
         consistentid.write,
@@ -68,7 +70,7 @@ FULL = {
     ),
     FACE_PARSER: Wanted(
         "BiSeNet face parser",
-        ("consistentid", "facexlib", "face_parsing"),
+        released.FACE_PARSER.folders,
         model_files.recognise_face_parser,
         "consistentid/standin_face_parsing.pth",
         bisenet.write,
@@ -76,7 +78,7 @@ FULL = {
     ),
     INSIGHTFACE: Wanted(
         "InsightFace buffalo_l",
-        ("insightface",),
+        released.DETECTOR.folders,
         model_files.recognise_buffalo_l,
         "insightface/models/buffalo_l",
         _write_buffalo_l,
@@ -84,7 +86,7 @@ FULL = {
     ),
     CAPTIONER: Wanted(
         "LLaVA 1.5 face captioner",
-        ("LLM",),
+        released.CAPTIONER.folders,
         model_files.recognise_llava,
         "LLM/standin_llava",
         llava.write,
@@ -106,7 +108,7 @@ NARROW = {
     ),
     CONSISTENTID: Wanted(
         "ConsistentID for the narrow checkpoint",
-        ("consistentid",),
+        released.CONSISTENTID_SD15.folders,
         model_files.recognise_nothing,
         "consistentid/standin_ConsistentID-v1_narrow.bin",
         _write_narrow_consistentid,
@@ -128,7 +130,7 @@ SDXL = {
     ),
     CONSISTENTID: Wanted(
         "ConsistentID for SDXL",
-        ("consistentid",),
+        released.CONSISTENTID_SD15.folders,
         model_files.recognise_consistentid_sdxl,
         "consistentid/standin_ConsistentID_SDXL-v1_narrow.bin",
         _write_narrow_consistentid_sdxl,
@@ -150,7 +152,7 @@ MEASURED = {
         ),
         CONSISTENTID: Wanted(
             "ConsistentID for SDXL",
-            ("consistentid",),
+            released.CONSISTENTID_SD15.folders,
             model_files.recognise_consistentid_sdxl,
             "consistentid/standin_ConsistentID_SDXL-v1.bin",
             _write_consistentid_sdxl,

@@ -1,0 +1,55 @@
+"""The lists of model files: the simple node and the loaders offer the same, and preselect the likely file."""
+
+import folder_paths
+import pytest
+from consistentid_pack.nodes.face_parser import FaceParserLoader
+from consistentid_pack.nodes.host import folders
+from consistentid_pack.nodes.model import LoadConsistentIDModel
+from consistentid_pack.nodes.simple import ConsistentIDSimple
+
+ADAPTER, PARSER = "ConsistentID-v1.bin", "79999_iter.pth"
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """A folder for all files of the pack, as people keep them; ComfyUI's lists follow it at once."""
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+    for name in folders.FACE_PARSING:
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(tmp_path)], {".bin", ".pth"}))
+    return tmp_path
+
+
+def combo(node, name):
+    (found,) = (one for one in node.define_schema().inputs if one.id == name)
+    return found
+
+
+INPUTS = [
+    (FaceParserLoader, "model_name", PARSER),
+    (ConsistentIDSimple, "face_parser", PARSER),
+    (LoadConsistentIDModel, "model_name", ADAPTER),
+    (ConsistentIDSimple, "model_name", ADAPTER),
+]
+
+
+@pytest.mark.parametrize(("node", "name", "likely"), INPUTS)
+def test_the_likely_file_is_preselected_and_all_are_offered(models, node, name, likely):
+    for file in (ADAPTER, PARSER, "another.bin"):
+        (models / file).touch()
+    found = combo(node, name)
+    assert found.default == likely
+    assert set(found.options) == {ADAPTER, PARSER, "another.bin"}
+
+
+@pytest.mark.parametrize(("node", "name", "likely"), INPUTS)
+def test_what_is_known_to_be_something_else_is_not_preselected(models, node, name, likely):
+    other = ADAPTER if likely == PARSER else PARSER
+    for file in (other, "zzz.bin"):
+        (models / file).touch()
+    assert combo(node, name).default == "zzz.bin"
+
+
+@pytest.mark.parametrize(("node", "name", "likely"), INPUTS)
+def test_an_empty_list_preselects_nothing(models, node, name, likely):
+    found = combo(node, name)
+    assert (found.options, found.default) == ([], None)
