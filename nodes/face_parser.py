@@ -22,11 +22,8 @@ from ..consistentid_core.faces.face_parts import (
     replace_parts,
 )
 from ..consistentid_core.faces.overlay import draw_overlay
-<<<<<<< HEAD
 from ..consistentid_core.families import FAMILIES
-=======
 from ..consistentid_core.files.catalogue import FACE_PARSER
->>>>>>> 189fc80 (One catalogue of model files: read by messages, tools, templates, and tests of the documents)
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
 from .host import folders
