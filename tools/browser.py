@@ -79,7 +79,7 @@ def _install_packages() -> None:
         return
     npm = shutil.which("npm")
     assert npm is not None  # found before
-    with step("Installing the packages of the browser tests (35 MB, a few seconds)"):
+    with step("Installing the packages of the browser tests (60 MB, a few seconds)"):
         _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], paths.LOGS / "npm.log")
     stamp.write_text(digest, "utf-8")
 

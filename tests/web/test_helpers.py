@@ -1,4 +1,4 @@
-"""The scripts of web/ by themselves: types, and the tests of their helpers."""
+"""The scripts of web/ without a browser: types, the tests of their helpers (lib) and those of their views (dom)."""
 
 import subprocess
 
@@ -17,7 +17,9 @@ def test_the_types_are_right(browser):
     assert code == 0, output
 
 
-@pytest.mark.parametrize("file", sorted((FOLDER / "lib").glob("*.test.mjs")), ids=lambda file: file.name)
-def test_the_helpers_do_what_they_say(browser, file):
-    code, output = output_of(browser, "--test", str(file))
+@pytest.mark.parametrize("folder", ["lib", "dom"])
+def test_helpers_and_views_do_what_they_say(browser, folder):
+    files = sorted(str(file) for file in (FOLDER / folder).glob("*.test.mjs"))
+    assert files
+    code, output = output_of(browser, "--test", *files)
     assert code == 0, output

@@ -26,10 +26,10 @@ app.registerExtension({
         if (!isLinked(node, FACE_INDEX)) setWidget(node, FACE_INDEX, index);
       },
     });
-    addView(node, "faces_preview", view.root, { minWidth: 320, minHeight: 240 });
+    const widget = addView(node, "faces_preview", view.root, { minWidth: 320, minHeight: 240 });
     onWidgetsChanged(node, [FACE_INDEX], () => view.refresh());
     showResults(node, [FACES_KEY], (output) => view.show(facePhotosFrom(output)));
-    showErrors(node, (message) => view.fail(message));
+    showErrors(node, widget, (message) => view.fail(message));
   },
   onNodeOutputsUpdated,
 });

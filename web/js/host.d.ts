@@ -10,6 +10,8 @@ interface HostWidget {
   value: any;
   serialize?: boolean;
   callback?: (value: any, ...rest: any[]) => unknown;
+  /** Called before the workflow is sent to the server. */
+  beforeQueued?: () => void;
 }
 
 interface HostNode {

@@ -9,7 +9,7 @@ import { onNodeOutputsUpdated, showResults } from "./host/results.js";
 import { onWidgetsChanged, setWidget } from "./host/switches.js";
 import { addView } from "./host/view_widget.js";
 import { viewPath } from "./lib/files.js";
-import { isLinked, widgetNamed } from "./lib/nodes.js";
+import { isLinked, switchesOf, widgetNamed } from "./lib/nodes.js";
 import { PARTS_KEY, photosFrom } from "./lib/parts_data.js";
 import { PROMPT_KEY, promptFrom } from "./lib/prompt_data.js";
 
@@ -21,8 +21,6 @@ const NODES = [
   "ConsistentIDMixFaceParts",
   "ConsistentIDBestFaceParts",
 ];
-/** The switches, named like the regions of the face. */
-const REGIONS = ["face", "eyes", "ears", "nose", "mouth"];
 const STRENGTH = "ConsistentID.Preview.Strength";
 
 /** The views there are, so that the setting reaches all of them. @type {Set<WeakRef<PartsView>>} */
@@ -59,14 +57,14 @@ app.registerExtension({
     });
     view.setStrength(app.extensionManager.setting.get(STRENGTH) / 100);
     views.add(new WeakRef(view));
-    addView(node, "parts_preview", view.root, { minWidth: 340, minHeight: 320 });
-    onWidgetsChanged(node, REGIONS, () => view.refresh());
+    const widget = addView(node, "parts_preview", view.root, { minWidth: 340, minHeight: 320 });
+    onWidgetsChanged(node, switchesOf(node), () => view.refresh());
     showResults(node, [PARTS_KEY], (output) =>
       view.show(photosFrom(output), { isEmpty: output[PARTS_KEY].length === 0 }),
     );
     // Of the simple node: it has no room for the prompt, but what was left out of it must be said.
     showResults(node, [PROMPT_KEY], (output) => view.note(promptFrom(output)?.notes ?? []));
-    showErrors(node, (message) => view.fail(message));
+    showErrors(node, widget, (message) => view.fail(message));
   },
   onNodeOutputsUpdated,
 });

@@ -17,9 +17,9 @@ app.registerExtension({
   nodeCreated(node) {
     if (!NODES.includes(node.comfyClass ?? "")) return;
     const view = new PromptView((file) => api.apiURL(viewPath(file)));
-    addView(node, "prompt_preview", view.root, { minWidth: 400, minHeight: 220 });
+    const widget = addView(node, "prompt_preview", view.root, { minWidth: 400, minHeight: 220 });
     showResults(node, [PROMPT_KEY, CROPS_KEY], (output) => view.show(promptFrom(output)));
-    showErrors(node, (message) => view.fail(message));
+    showErrors(node, widget, (message) => view.fail(message));
   },
   onNodeOutputsUpdated,
 });

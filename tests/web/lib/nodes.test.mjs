@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isLinked, locatorOf, nodeAt, nodeByLocator, widgetNamed } from "../../../web/js/lib/nodes.js";
+import { isLinked, locatorOf, nodeAt, nodeByLocator, switchesOf, widgetNamed } from "../../../web/js/lib/nodes.js";
 
 /** @param {string} id @param {any[]} nodes @param {any} [more] */
 function graphOf(id, nodes, more) {
@@ -51,6 +51,18 @@ test("a widget is found by its name, on nodes without widgets too", () => {
   const nose = { name: "nose", value: true };
   assert.equal(widgetNamed(/** @type {any} */ ({ widgets: [{ name: "face" }, nose] }), "nose"), nose);
   assert.equal(widgetNamed(/** @type {any} */ ({}), "nose"), undefined);
+});
+
+test("the switches are the widgets that are on or off", () => {
+  const widgets = [
+    { name: "prompt", value: "true" },
+    { name: "nose", value: false },
+    { name: "pair", value: 0 },
+    { name: "face", value: true },
+    { name: "view", value: undefined },
+  ];
+  assert.deepEqual(switchesOf(/** @type {any} */ ({ widgets })), ["nose", "face"]);
+  assert.deepEqual(switchesOf(/** @type {any} */ ({})), []);
 });
 
 test("a widget is linked if its input is", () => {

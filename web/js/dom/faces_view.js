@@ -3,8 +3,9 @@
 
 import { stepByKey } from "../lib/keys.js";
 import { text } from "../lib/texts.js";
-import { element, loadPicture } from "./element.js";
+import { element } from "./element.js";
 import { Pager } from "./pager.js";
+import { Pages } from "./pages.js";
 
 /**
  * @typedef {import("../lib/faces_data.js").FacesPhoto} FacesPhoto
@@ -20,13 +21,9 @@ export class FacesView {
   /** @param {Host} host */
   constructor(host) {
     this.host = host;
-    /** @type {FacesPhoto[]} */
-    this.photos = [];
-    this.page = 0;
     this.error = "";
-    this.isGone = false;
-    /** Counts the pictures asked for: an older one that arrives late is not shown. */
-    this.loads = 0;
+    /** @type {Pages<FacesPhoto>} */
+    this.pages = new Pages(({ photo }) => [host.urlOf(photo)], () => this.#turned());
 
     this.picture = element("img", { alt: "", draggable: "false" });
     this.boxes = element("div", {
@@ -36,7 +33,7 @@ export class FacesView {
     });
     this.frame = element("div", { class: "consistentid-frame" }, this.picture, this.boxes);
     this.message = element("div", { class: "consistentid-message" });
-    this.pager = new Pager((page) => this.#turnTo(page));
+    this.pager = new Pager((page) => this.pages.turnTo(page));
     this.stage = element("div", { class: "consistentid-stage" }, this.frame, this.message, this.pager.root);
     this.line = element("div", { class: "consistentid-line", role: "status" });
     this.root = element("div", { class: "consistentid-view" }, this.stage, this.line);
@@ -45,9 +42,8 @@ export class FacesView {
 
   /** @param {FacesPhoto[]} photos of a new result */
   show(photos) {
-    this.photos = photos;
     this.error = "";
-    this.#turnTo(Math.min(this.page, Math.max(0, photos.length - 1)));
+    this.pages.show(photos);
   }
 
   /** @param {string} error why there is no new result; "" takes it back */
@@ -58,12 +54,12 @@ export class FacesView {
 
   /** Show what the node's widget says now. */
   refresh() {
-    const photo = this.photos.at(this.page);
-    const isShown = photo !== undefined && !this.isGone;
+    const { shown: photo, isGone, page, photos } = this.pages;
+    const isShown = photo !== undefined && !isGone;
     const line = this.#sentence(photo);
     this.root.classList.toggle("consistentid-empty", !isShown);
     this.stage.classList.toggle("consistentid-stale", this.error !== "");
-    this.pager.render(this.page, this.photos.length, photo?.total ?? 0);
+    this.pager.render(page, photos.length, photo?.total ?? 0);
     this.message.textContent = isShown ? "" : line || text("facesBeforeRun");
     this.line.textContent = isShown ? line : "";
     this.line.hidden = this.line.textContent === "";
@@ -78,20 +74,11 @@ export class FacesView {
     }
   }
 
-  /** @param {number} page */
-  async #turnTo(page) {
-    this.page = page;
-    const load = ++this.loads;
-    const photo = this.photos.at(page);
-    let picture = null;
-    try {
-      picture = photo ? await loadPicture(this.host.urlOf(photo.photo)) : null;
-    } catch {
-      // Said below: the files are gone.
-    }
-    if (load !== this.loads) return;
-    this.isGone = photo !== undefined && picture === null;
-    if (photo && picture) {
+  /** Another photo: its faces get their boxes. */
+  #turned() {
+    const { shown: photo, pictures } = this.pages;
+    const [picture] = pictures;
+    if (picture) {
       this.picture.src = picture.src;
       this.frame.style.setProperty("--ratio", String(picture.naturalWidth / picture.naturalHeight));
     }
@@ -128,13 +115,9 @@ export class FacesView {
   #sentence(photo) {
     if (this.error) return this.error;
     if (!photo) return "";
-    if (this.isGone) return text("filesGone");
+    if (this.pages.isGone) return text("filesGone");
     if (photo.faces.length === 0) return text("facesNone");
-    if (this.#chosen(photo) !== photo.chosen) return text("changed");
-    if (photo.total > this.photos.length && this.page === this.photos.length - 1) {
-      return text("firstOfMany", { shown: this.photos.length, total: photo.total });
-    }
-    return "";
+    return this.#chosen(photo) !== photo.chosen ? text("changed") : this.pages.limit;
   }
 
   /** @param {KeyboardEvent} event */

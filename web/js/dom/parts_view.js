@@ -4,9 +4,10 @@
 import { pointInPicture } from "../lib/geometry.js";
 import { formatShare, hasChanged } from "../lib/parts_data.js";
 import { text } from "../lib/texts.js";
-import { element, icon, loadPicture } from "./element.js";
+import { element, icon } from "./element.js";
 import { Overlay } from "./overlay.js";
 import { Pager } from "./pager.js";
+import { Pages } from "./pages.js";
 import { PartChips } from "./part_chips.js";
 
 /**
@@ -27,28 +28,25 @@ export class PartsView {
   /** @param {Host} host */
   constructor(host) {
     this.host = host;
-    /** @type {Photo[]} */
-    this.photos = [];
-    this.page = 0;
     this.highlighted = -1;
     this.strength = 0.45;
     this.error = "";
-    this.isGone = false;
     /** What is said while there is nothing to show. */
     this.empty = text("partsBeforeRun");
     /** What else the user should know about the last run. @type {string[]} */
     this.notes = [];
-    /** Counts the pictures asked for: an older one that arrives late is not shown. */
-    this.loads = 0;
-
     this.isClose = true;
-    /** The pictures of the photo shown: the photo itself and the masks of its parts. @type {any[]} */
-    this.pictures = [];
+    /** Of each photo the photo itself and the masks of its parts. @type {Pages<Photo>} */
+    this.pages = new Pages(
+      ({ photo, parts }) => [photo, ...parts.map(({ mask }) => mask)].map((file) => file && host.urlOf(file)),
+      () => this.#turned(),
+    );
+
     this.overlay = new Overlay();
     this.canvas = this.overlay.canvas;
     for (const canvas of [this.overlay.photo, this.canvas]) canvas.className = "consistentid-picture";
     this.message = element("div", { class: "consistentid-message" });
-    this.pager = new Pager((page) => this.#turnTo(page));
+    this.pager = new Pager((page) => this.pages.turnTo(page));
     this.closeUp = element("button", {
       type: "button",
       class: "consistentid-close-up",
@@ -92,10 +90,9 @@ export class PartsView {
    * @param {{ isEmpty?: boolean }} [options] isEmpty: the result has parts, and no photo of them
    */
   show(photos, { isEmpty = false } = {}) {
-    this.photos = photos;
     this.error = "";
     this.empty = text(isEmpty ? "partsWithoutPhoto" : "partsBeforeRun");
-    this.#turnTo(Math.min(this.page, Math.max(0, photos.length - 1)));
+    this.pages.show(photos);
   }
 
   /** @param {string} error why there is no new result; "" takes it back */
@@ -124,34 +121,19 @@ export class PartsView {
   }
 
   get #photo() {
-    return this.photos.at(this.page);
+    return this.pages.shown;
   }
 
-  /** @param {number} page */
-  async #turnTo(page) {
-    this.page = page;
+  /** Another photo is shown. */
+  #turned() {
     this.#highlight(-1);
-    const load = ++this.loads;
-    const photo = this.#photo;
-    let loaded = null;
-    if (photo) {
-      try {
-        const urls = [photo.photo, ...photo.parts.map((part) => part.mask)];
-        loaded = await Promise.all(urls.map((file) => file && loadPicture(this.host.urlOf(file))));
-      } catch {
-        // Said below: the files are gone.
-      }
-    }
-    if (load !== this.loads) return;
-    this.isGone = photo !== undefined && loaded === null;
-    this.pictures = loaded ?? [];
     this.#zoom(this.isClose);
   }
 
   /** @param {boolean} isClose */
   #zoom(isClose) {
     this.isClose = isClose;
-    const [picture, ...masks] = this.pictures;
+    const [picture, ...masks] = this.pages.pictures;
     if (picture) {
       const parts = this.#photo?.parts ?? [];
       const layers = parts.map(({ colour, region }, index) => ({
@@ -166,10 +148,10 @@ export class PartsView {
 
   #render() {
     const photo = this.#photo;
-    const isShown = photo !== undefined && !this.isGone;
+    const isShown = photo !== undefined && !this.pages.isGone;
     this.root.classList.toggle("consistentid-empty", !isShown);
     this.stage.classList.toggle("consistentid-stale", this.error !== "");
-    this.pager.render(this.page, this.photos.length, photo?.total ?? 0);
+    this.pager.render(this.pages.page, this.pages.photos.length, photo?.total ?? 0);
     this.closeUp.hidden = !isShown || !this.overlay.hasCloseUp;
     this.closeUp.title = text(this.isClose ? "wholePhoto" : "closeUp");
     this.closeUp.setAttribute("aria-label", this.closeUp.title);
@@ -187,15 +169,12 @@ export class PartsView {
   #sentence(photo) {
     if (this.error) return this.error;
     if (!photo) return "";
-    if (this.isGone) return text("filesGone");
+    if (this.pages.isGone) return text("filesGone");
     const switches = photo.parts.filter(({ region }) => this.host.switchOf(region));
     if (switches.length > 0 && !switches.some(({ region }) => this.#isOn(region))) return text("partsAllOff");
     if (hasChanged(photo, (region) => this.host.switchOf(region) && this.#isOn(region))) return text("changed");
     if (photo.parts.every(({ mask, source }) => mask === null && source === null)) return text("facesNone");
-    if (photo.total > this.photos.length && this.page === this.photos.length - 1) {
-      return text("firstOfMany", { shown: this.photos.length, total: photo.total });
-    }
-    return this.notes.join(" ");
+    return this.pages.limit || this.notes.join(" ");
   }
 
   /**
@@ -230,7 +209,7 @@ export class PartsView {
 
   #paint() {
     const photo = this.#photo;
-    if (!photo || this.isGone) return;
+    if (!photo || this.pages.isGone) return;
     this.overlay.paint({
       isOn: photo.parts.map(({ region }) => this.#isOn(region)),
       highlighted: this.highlighted,
@@ -255,9 +234,9 @@ export class PartsView {
   /** @param {number} index */
   #click(index) {
     const part = this.#photo?.parts[index];
-    if (!part || this.isGone) return;
+    if (!part || this.pages.isGone) return;
     if (this.#canToggle(part)) this.host.toggle(part.region);
-    else if (part.source && part.source.index < this.photos.length) this.#turnTo(part.source.index);
+    else if (part.source && part.source.index < this.pages.photos.length) this.pages.turnTo(part.source.index);
   }
 
   /** @param {number} index */
@@ -273,7 +252,7 @@ export class PartsView {
 
   /** @param {MouseEvent} event */
   #partUnder(event) {
-    if (event.target !== this.canvas || this.isGone || !this.#photo) return -1;
+    if (event.target !== this.canvas || this.pages.isGone || !this.#photo) return -1;
     const { width, height } = this.canvas;
     return this.overlay.partAt(
       pointInPicture(this.canvas.getBoundingClientRect(), width, height, event.clientX, event.clientY),

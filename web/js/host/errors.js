@@ -12,10 +12,13 @@ let isListening = false;
 
 /**
  * @param {HostNode} node
- * @param {(message: string) => void} show "" when another run begins
+ * @param {HostWidget} widget with the view
+ * @param {(message: string) => void} show "" when another run is asked for or begins
  */
-export function showErrors(node, show) {
+export function showErrors(node, widget, show) {
   views.set(node, show);
+  // A run that the server refuses never begins: its reason must not stand beside that of the run before.
+  widget.beforeQueued = () => show("");
   const onExecutionStart = node.onExecutionStart;
   node.onExecutionStart = function () {
     onExecutionStart?.call(this);

@@ -23,6 +23,7 @@ const roots = new Map();
  * @param {string} name
  * @param {HTMLElement} root
  * @param {{ minWidth: number, minHeight: number }} size of the node's width and the view's height
+ * @returns the widget
  */
 export function addView(node, name, root, { minWidth, minHeight }) {
   loadStyles();
@@ -38,6 +39,7 @@ export function addView(node, name, root, { minWidth, minHeight }) {
   takeOver(node, name, root);
   const [width, height] = node.computeSize();
   node.setSize([Math.max(minWidth, width), Math.max(node.size[1], height)]);
+  return widget;
 }
 
 /**

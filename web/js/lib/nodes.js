@@ -50,6 +50,14 @@ export function widgetNamed(node, name) {
 }
 
 /**
+ * The names of a node's on/off widgets. Those of the parts of a face are named like the parts.
+ * @param {HostNode} node
+ */
+export function switchesOf(node) {
+  return (node.widgets ?? []).filter(({ value }) => typeof value === "boolean").map(({ name }) => name);
+}
+
+/**
  * Whether another node decides a widget's value, or the subgraph the node is in.
  * @param {HostNode} node
  * @param {string} name

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { addNode, failIn, setWidget, settings, steps } from "./comfyui.mjs";
+import { picture, settle, textOf } from "./page.mjs";
+
+for (const extension of ["faces", "parts", "prompt"]) await import(`../../../web/js/${extension}.js`);
+
+const FILE = { filename: "a.jpg", subfolder: "", type: "temp" };
+picture("/view?filename=a.jpg&subfolder=&type=temp", { grey: () => 255 });
+
+const result = (/** @type {string[]} */ ...regions) => ({
+  consistentid_parts: [
+    { index: 0, total: 1, photo: FILE, parts: regions.map((region) => ({ region, area: 0.1, enabled: true, mask: FILE })) },
+  ],
+});
+
+/** @param {HTMLElement} view */
+const chipsOf = (view) => /** @type {HTMLElement[]} */ ([...view.querySelectorAll(".consistentid-chip")]);
+
+/** @param {HTMLElement} view */
+const onOf = (view) =>
+  chipsOf(view)
+    .filter((chip) => chip.getAttribute("aria-checked") === "true")
+    .map((chip) => chip.dataset.region);
+
+test("a part that the node and its result know has a chip, without the scripts naming it", async () => {
+  const node = addNode("ConsistentIDFaceParser", { face: true, hair: true, pair: "both" });
+  node.onExecuted(result("face", "hair"));
+  await settle();
+  const view = node.view("parts_preview");
+  assert.deepEqual(onOf(view), ["face", "hair"]);
+  chipsOf(view)[1].click();
+  assert.equal(node.value("hair"), false);
+  assert.equal(steps.made, 1);
+  setWidget(node, "hair", true);
+  assert.deepEqual(onOf(view), ["face", "hair"]);
+});
+
+test("a switch that is changed outside the view moves its chip", async () => {
+  const node = addNode("ConsistentIDSimple", { prompt: "a person", face: true, nose: true });
+  node.onExecuted(result("face", "nose"));
+  await settle();
+  setWidget(node, "nose", false);
+  assert.deepEqual(onOf(node.view("parts_preview")), ["face"]);
+});
+
+test("a node without switches shows its parts and switches nothing", async () => {
+  const node = addNode("ConsistentIDBestFaceParts", {});
+  node.onExecuted(result("face", "nose"));
+  await settle();
+  const [face] = chipsOf(node.view("parts_preview"));
+  assert.equal(face.getAttribute("aria-disabled"), "true");
+});
+
+test("the strength of the colours is a setting that reaches every view", () => {
+  const node = addNode("ConsistentIDFaceParser", { face: true });
+  const slider = /** @type {HTMLInputElement} */ (node.view("parts_preview").querySelector("input"));
+  assert.equal(slider.value, "45");
+  slider.value = "80";
+  slider.dispatchEvent(new window.Event("input"));
+  slider.dispatchEvent(new window.Event("change"));
+  assert.equal(settings.get("ConsistentID.Preview.Strength"), 80);
+});
+
+for (const [comfyClass, name] of [
+  ["ConsistentIDFaceParser", "parts_preview"],
+  ["ConsistentIDEmbedding", "faces_preview"],
+  ["ConsistentIDFaceEncoder", "prompt_preview"],
+]) {
+  const messageOf = (/** @type {any} */ node) => textOf(node.view(name), ".consistentid-message");
+
+  test(`${comfyClass} says why it failed, and no other node does`, () => {
+    const [node, other] = [addNode(comfyClass, {}), addNode(comfyClass, {})];
+    failIn(node, "No face. ");
+    assert.equal(messageOf(node), "No face.");
+    assert.match(messageOf(other), /^Run the workflow/);
+  });
+
+  test(`${comfyClass} takes an error back when a run begins`, () => {
+    const node = addNode(comfyClass, {});
+    failIn(node, "No face.");
+    node.onExecutionStart();
+    assert.match(messageOf(node), /^Run the workflow/);
+  });
+
+  test(`${comfyClass} takes an error back when a run is asked for that the server may refuse`, () => {
+    const node = addNode(comfyClass, {});
+    failIn(node, "No face.");
+    for (const widget of node.widgets) widget.beforeQueued?.();
+    assert.match(messageOf(node), /^Run the workflow/);
+  });
+
+  test(`${comfyClass} sends nothing of its view to the server`, () => {
+    const node = addNode(comfyClass, {});
+    assert.equal(node.widgets.find((/** @type {any} */ widget) => widget.name === name).serialize, false);
+  });
+}
