@@ -182,9 +182,11 @@ def _users_environment(folder: Path, tests: bool) -> Environment:
     if missing:
         files = _OWN_REQUIREMENTS if tests else _OWN_REQUIREMENTS[:1]
         options = " ".join(f'-r "{file}"' for file in files)
+        with_care = [package for package in missing if package in ("insightface", "onnxruntime")]
+        first = f" First {' and '.join(with_care)}, as README.md says under Install." if with_care else ""
         raise CommandError(
             f"{python} lacks {', '.join(missing)}. Your environment is never changed from here; "
-            f'to add them yourself: "{python}" -m pip install {options}'
+            f'to add them yourself: "{python}" -m pip install {options}.{first}'
         )
     say(f"Using ComfyUI in {folder} with {python}")
     return Environment(python, folder)

@@ -41,6 +41,7 @@ ON_OLDER_HOSTS = {
     "server": ("test_installation.py", "test_shipped_workflows.py"),
     "host": (
         "test_pack.py",
+        "test_older_hosts.py",
         "test_face_parser_nodes.py",
         "test_apply_consistentid.py",
         "test_text.py",

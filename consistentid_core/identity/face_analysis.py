@@ -304,8 +304,23 @@ def _import() -> _Libraries:
         from insightface.model_zoo.scrfd import SCRFD
     except ImportError as error:
         raise MissingDependencyError(
-            f"Face recognition needs the packages insightface (1.0 or newer) and onnxruntime: {error}. "
-            f'Install them into the Python that runs this: "{sys.executable}" -m pip install '
-            "insightface onnxruntime"
+            f"Face recognition needs the packages insightface and onnxruntime: {error}. Into the Python that "
+            f'runs this goes what is missing: "{sys.executable}" -m pip install {_to_install(error)}'
         ) from error
     return _Libraries(onnxruntime, SCRFD, ArcFaceONNX)
+
+
+#: Packages that insightface imports under another name than pip's.
+_PIP_NAMES = {"cv2": "opencv-python-headless", "skimage": "scikit-image"}
+
+
+def _to_install(error: ImportError) -> str:
+    """pip's arguments for what could not be imported.
+
+    From 1.0 on insightface makes pip install onnxruntime for the CPU, over the build for a graphics card if
+    that is there. So where there is one, insightface comes alone, and then what else it misses.
+    """
+    if sys.modules.get("onnxruntime") is None:
+        return "insightface onnxruntime"
+    missing = (error.name or "insightface").split(".")[0]
+    return "--no-deps insightface" if missing == "insightface" else _PIP_NAMES.get(missing, missing)

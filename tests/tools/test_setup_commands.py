@@ -140,6 +140,21 @@ def test_an_environment_of_the_user_s_that_lacks_torch_is_named(tmp_path, monkey
         environment.prepare()
 
 
+def test_packages_the_user_s_environment_lacks_are_named_and_the_harmful_ones_first(tmp_path, monkeypatch):
+    (tmp_path / "comfy").mkdir()
+    (tmp_path / "main.py").touch()
+    monkeypatch.setenv("COMFYUI_PATH", str(tmp_path))
+    monkeypatch.setenv("COMFYUI_PYTHON", sys.executable)
+    lacking = {"insightface", "safetensors"}
+    monkeypatch.setattr(
+        environment, "_missing_packages", lambda python, packages: [one for one in packages if one in lacking]
+    )
+    with pytest.raises(
+        CommandError, match=r"lacks insightface, safetensors\. .*First insightface, as README"
+    ):
+        environment.prepare()
+
+
 def test_a_base_directory_has_the_pack_and_is_gone_afterwards(tmp_path):
     with base_directory({"checkpoints": [tmp_path]}) as base:
         assert (base.folder / "custom_nodes" / "consistentid" / "consistentid_core").is_dir()
