@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _schemas() -> list:
-    from tools.measure import start_host
+    from tools.host import start_host
 
     start_host(os.environ["COMFYUI_PATH"])
     from consistentid_pack.nodes import NODES

@@ -5,7 +5,6 @@ machines this runs on are shared. ``plain_noise`` is the plain step measured aga
 difference below it means nothing.
 """
 
-import importlib.util
 import json
 import os
 import statistics
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from . import paths
 from .console import run_command, say
+from .host import start_host
 from .model_files import models_folders, resolve
 from .standins import catalogue
 
@@ -46,23 +46,6 @@ def main() -> int:
     for name, value in results.items():
         say(f"{name:>32}  {json.dumps(value)}")
     return 0
-
-
-def start_host(host: str) -> None:
-    """Make ComfyUI and the pack importable, as the host does at start-up."""
-    sys.path.insert(0, host)
-    sys.argv = ["main.py", "--cpu"]
-    import comfy.options
-
-    comfy.options.enable_args_parsing()
-    import comfy.cli_args
-
-    spec = importlib.util.spec_from_file_location(
-        "consistentid_pack", paths.ROOT / "__init__.py", submodule_search_locations=[str(paths.ROOT)]
-    )
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
 
 
 def measure_steps(checkpoint: str, consistentid: str, size: int, rounds: int) -> dict:
