@@ -1,11 +1,12 @@
-"""Measure what the pack costs: ratios of plain and patched UNet steps in one interleaved run.
+"""Measure what the pack costs: one command, one table (benchmarks/README.md).
 
-    python tools/bench.py
-    python tools/bench.py --size 512 --rounds 20
-    python tools/bench.py --family sdxl --rounds 5      needs 16 GB of memory
+    python tools/bench.py                              SD1.5 on the CPU, everything; about 16 GB of memory
+    python tools/bench.py --family sdxl --rounds 5     SDXL
+    python tools/bench.py --only step lora             some groups; the others keep their figures
+    python tools/bench.py --device cuda                on a graphics card, in float16: SD1.5 512², SDXL 1024²
 
-Prints a table and writes benchmarks/latest.json, or latest_sdxl.json. Absolute times say little on a shared machine;
-judge the patch by the ID branch alone and by the operations per UNet call.
+Figures go to benchmarks/results/*.json and into the table of benchmarks/README.md. Absolute times say little on a
+shared machine; ratios are taken in turn, beside plain against plain as the noise floor.
 """
 
 import sys
@@ -19,22 +20,45 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.console import run_command
+from benchmarks import results, table
+from benchmarks.groups import GROUPS
+from tools.console import run_command, say
 from tools.environment import prepare
+
+#: Side of the picture in pixels: what people make with a graphics card, what is bearable without.
+SIZES = {("sd15", "cpu"): 256, ("sdxl", "cpu"): 256, ("sd15", "cuda"): 512, ("sdxl", "cuda"): 1024}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--size", type=int, default=256, help="side of the picture in pixels (default: %(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=12, help="interleaved rounds (default: %(default)s)")
-    parser.add_argument(
-        "--family", choices=("sd15", "sdxl"), default="sd15", help="of the model (default: %(default)s)"
-    )
-    return prepare().run(["-m", "tools.measure", json.dumps(vars(parser.parse_args()))])
+    parser.add_argument("--family", choices=results.FAMILIES, default="sd15", help="(default: %(default)s)")
+    parser.add_argument("--device", choices=results.DEVICES, default="cpu", help="(default: %(default)s)")
+    parser.add_argument("--size", type=int, help="side of the picture in pixels (default: 256; see above)")
+    parser.add_argument("--rounds", type=int, default=8, help="interleaved rounds (default: %(default)s)")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS), metavar="GROUP")
+    options = parser.parse_args()
+    size = options.size or SIZES[options.family, options.device]
+
+    environment = prepare()
+    failed = []
+    for group in options.only:
+        job = {
+            "group": group,
+            "family": options.family,
+            "device": options.device,
+            "size": size,
+            "rounds": options.rounds,
+        }
+        # A process for each: the next group gets all the memory, and a fault ends no other group.
+        if environment.run(["-m", "benchmarks.run", json.dumps(job)]) != 0:
+            failed.append(group)
+        table.write()
+    say(f"Written: {table.README}")
+    if failed:
+        say(f"Not measured: {', '.join(failed)}")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
