@@ -30,4 +30,5 @@ def start_host(comfyui: str, arguments: Sequence[str] = ("--cpu",)) -> ModuleTyp
     module = importlib.util.module_from_spec(spec)
     sys.modules[PACK] = module
     spec.loader.exec_module(module)
+    importlib.import_module(f"{PACK}.nodes.host.folders").register()  # as when a server loads the nodes
     return module

@@ -51,9 +51,7 @@ def _schemas() -> list:
 
     start_host(os.environ["COMFYUI_PATH"])
     from consistentid_pack.nodes import NODES
-    from consistentid_pack.nodes.host import folders
 
-    folders.register()
     return [node.GET_SCHEMA() for node in NODES]
 
 

@@ -130,11 +130,10 @@ def change_workflow(prompt: workflows.Workflow, change: str, number: int) -> Non
         for key in photos:
             prompt[key]["inputs"]["image"] = _PHOTO.format(number)
     elif change == "prompt":
-        for node in prompt.values():
-            for name in {"ConsistentIDFaceEncoder": ("prompt",), "CLIPTextEncode": ("text",)}.get(
-                node["class_type"], ()
-            ):
-                node["inputs"][name] += f", {number}"
+        for key in workflows.nodes_of(prompt, "ConsistentIDFaceEncoder"):
+            prompt[key]["inputs"]["prompt"] += f", {number}"
+        if "positive" in prompt:  # the negative stays: ComfyUI does not encode it anew
+            prompt["positive"]["inputs"]["text"] += f", {number}"
     else:
         workflows.set_inputs(prompt, "KSampler", seed=number)
 

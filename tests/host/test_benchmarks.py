@@ -1,0 +1,83 @@
+"""The benchmark's groups on small models: every row they promise, with counts that can be known."""
+
+import folder_paths
+import pytest
+import torch
+from consistentid_pack.nodes.host import folders
+from golden_host import consistentid_model, small_unet
+from sampling import POSITIVE, latents
+
+from benchmarks.groups import lora, step
+from benchmarks.job import Job
+from benchmarks.model_call import ModelCall
+
+JOB = Job("step", "sd15", "cpu", size=64, rounds=1, comfyui="")
+LAYERS = 15  # cross-attention layers of the small UNet
+NEGATIVE = POSITIVE
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return small_unet("sd15")
+
+
+@pytest.fixture(scope="module")
+def rows(unet, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(folder_paths, "models_dir", str(tmp_path_factory.mktemp("models")))
+        patch.setattr(folder_paths, "folder_names_and_paths", {})
+        folders.register()
+        return step.measure_models(unet, consistentid_model("sd15"), JOB)
+
+
+def test_a_call_of_a_run_can_be_repeated_and_gives_the_same(unet):
+    call = ModelCall(unet, POSITIVE, NEGATIVE, latents())
+    outputs = [call() for _ in range(2)]
+    assert outputs[0].shape[0] == 2  # positive and negative
+    assert torch.equal(*outputs)
+
+
+def test_a_call_that_holds_half_a_step_is_refused(unet, monkeypatch):
+    monkeypatch.setattr("comfy.model_management.get_free_memory", lambda *args: 0)
+    with pytest.raises(RuntimeError, match="2 model calls instead of one"):
+        ModelCall(unet, POSITIVE, NEGATIVE, latents())
+
+
+def test_every_case_is_measured_beside_plain(rows):
+    assert {*step.CASES, "plain", "id_branch"} <= rows.keys()
+    assert all(rows[case]["value"] > 0 for case in step.CASES)
+    assert 0 < rows["id_branch"]["value"] < 1
+
+
+def test_a_person_costs_a_few_operations_in_each_layer_and_a_second_one_the_same_again(rows):
+    plain, one, two = (rows[f"operations_{case}"]["value"] for case in ("plain", "patched", "two_people"))
+    assert one - plain == two - one > 0
+    assert (one - plain) <= 3 * LAYERS
+
+
+def test_the_memory_of_a_person_is_small_and_seen(rows):
+    assert 1 < rows["memory_patched"]["value"] <= rows["memory_two_people"]["value"] < 1.5
+
+
+def test_the_lora_is_merged_by_both_loaders_alike(unet, monkeypatch):
+    merged = []
+
+    def key_values():
+        return unet.model.diffusion_model.state_dict()[
+            "middle_block.1.transformer_blocks.0.attn2.to_k.weight"
+        ]
+
+    timed = lora.measure_models.__globals__["interleave"]
+
+    def look(cases, rounds):
+        for case in cases.values():
+            case()
+            merged.append(key_values().clone())
+        return timed(cases, rounds)
+
+    plain = key_values().clone()
+    monkeypatch.setattr(lora, "interleave", look)
+    rows = lora.measure_models(unet, consistentid_model("sd15"), JOB)
+    assert rows.keys() == {"hosts", "noise", "ours"}
+    assert not torch.equal(merged[0], plain)
+    assert all(torch.equal(one, merged[0]) for one in merged)
