@@ -139,7 +139,7 @@ def load_captioner(folder: str | Path, dtype: torch.dtype) -> Captioner:
             "Download its files again."
         )
     _complete(processor, model.config)
-    return Captioner(model.eval(), processor)
+    return Captioner(model.train(False), processor)
 
 
 def check_llava_folder(folder: Path) -> None:

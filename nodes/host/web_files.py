@@ -6,7 +6,6 @@ so never finds them.
 """
 
 import re
-import urllib.parse
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from aiohttp import web
 
 #: Not resolved: ComfyUI knows a linked folder by the name of the link.
 _PACK = Path(__file__).parents[2]
+_SAME_IN_A_URL = r"[A-Za-z0-9._~-]+"
 #: Where ComfyUI serves files of the pack -> the pack's folder.
 _SERVED = {"extensions": "web", "workflow_templates": "workflows"}
 
 
 def serve() -> None:
     """Add routes for these files if the name of the pack's folder differs from its form in a URL."""
-    if urllib.parse.quote(_PACK.name) == _PACK.name:
+    if re.fullmatch(_SAME_IN_A_URL, _PACK.name):
         return
     from server import PromptServer
 

@@ -44,7 +44,7 @@ def manage(build: Callable[..., torch.nn.Module], state_dict: Mapping[str, torch
     network = build(
         operations=casting_layers, device=offload_device, dtype=next(iter(state_dict.values())).dtype
     )
-    network.eval()
+    network.train(False)
     # CoreModelPatcher is looked up at call time: the host rebinds it at start-up.
     patcher = comfy.model_patcher.CoreModelPatcher(
         network,

@@ -132,6 +132,12 @@ def test_a_file_for_the_older_hosts_exists(file):
     assert (test_command.TESTS / file).is_file()
 
 
+@pytest.mark.parametrize("test", test_command.NOT_ON_OLDER_HOSTS)
+def test_a_test_that_is_left_out_there_exists(test):
+    file, name = test.partition("[")[0].split("::")
+    assert f"def {name}(" in (test_command.TESTS / file).read_text("utf-8")
+
+
 @pytest.mark.parametrize(("codes", "expected"), [((0, 5), 0), ((0, 1), 1)])
 def test_one_failure_fails_the_run(codes, expected, capsys):
     results = [Result(f"suite {code}", code, code != 1, 1.0, f"{code} tests") for code in codes]
