@@ -1,8 +1,10 @@
-"""The facial regions: which classes of a label map form them, and the masks of those classes.
+"""The facial regions, one row each: the words that name them, the classes of a label map that form them, their looks.
+
+A new facial part is a new row; captions, pairing, crops, nodes and previews read the rows.
 
 A label map is what face parsing produces: uint8 (h, w), one class id per pixel. It
 follows the parser's square input, not the photo's aspect ratio.
-Source: SPEC 2.3 (class list) and 2.4 (masks).
+Source: SPEC 2.3 (class list), 2.4 (masks) and 3.1 (words and their order).
 """
 
 from dataclasses import dataclass
@@ -44,20 +46,30 @@ PAIR_MODES: tuple[PairMode, ...] = ("original", "both")
 
 @dataclass(frozen=True)
 class Region:
-    """One of the five facial regions that carry identity.
+    """One of the facial regions that carry identity.
 
-    word: the word of a prompt that names it.
+    name: what inputs of nodes and entries of files call it.
+    words: lower-case words of a prompt that name it; the weights were trained with the first.
+    text_rank: its place among the clauses of a description, as in the training texts.
     parts: its classes, by name; for a pair, the first one present is the original's choice.
     united: what all its parts together are called; the part's own name if there is one.
     label: how an interface shows it.  colour: 8-bit RGB.
+    lies_below: its mask covers other regions, so it is drawn fainter.
     """
 
     name: str
-    word: str
-    label: str
+    words: tuple[str, ...]
+    text_rank: int
     parts: tuple[str, ...]
     united: str
+    label: str
     colour: tuple[int, int, int]
+    lies_below: bool = False
+
+    @property
+    def word(self) -> str:
+        """The word the weights were trained with."""
+        return self.words[0]
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -68,16 +80,59 @@ class Region:
 #: The regions in crop order (SPEC 2.4). The colours differ in lightness as well as in hue,
 #: so that they stay apart for every kind of colour vision, and on light and dark skin.
 REGIONS: tuple[Region, ...] = (
-    Region("face", "face", "Face", ("Face",), "Face", (110, 120, 255)),
-    Region("eyes", "eyes", "Eyes", ("Left_Eye", "Right_Eye"), "Eyes", (255, 218, 72)),
-    Region("ears", "ears", "Ears", ("Left_Ear", "Right_Ear"), "Ears", (92, 225, 200)),
-    Region("nose", "nose", "Nose", ("Nose",), "Nose", (228, 122, 62)),
-    Region("mouth", "mouth", "Mouth", ("Upper_Lip", "Lower_Lip"), "Lips", (196, 48, 112)),
+    Region(
+        name="face",
+        words=("face", "faces"),
+        text_rank=0,
+        parts=("Face",),
+        united="Face",
+        label="Face",
+        colour=(110, 120, 255),
+        lies_below=True,
+    ),
+    Region(
+        name="eyes",
+        words=("eyes", "eye"),
+        text_rank=2,
+        parts=("Left_Eye", "Right_Eye"),
+        united="Eyes",
+        label="Eyes",
+        colour=(255, 218, 72),
+    ),
+    Region(
+        name="ears",
+        words=("ears", "ear"),
+        text_rank=1,
+        parts=("Left_Ear", "Right_Ear"),
+        united="Ears",
+        label="Ears",
+        colour=(92, 225, 200),
+    ),
+    Region(
+        name="nose",
+        words=("nose", "noses"),
+        text_rank=3,
+        parts=("Nose",),
+        united="Nose",
+        label="Nose",
+        colour=(228, 122, 62),
+    ),
+    Region(
+        name="mouth",
+        words=("mouth", "mouths", "lips", "lip"),
+        text_rank=4,
+        parts=("Upper_Lip", "Lower_Lip"),
+        united="Lips",
+        label="Mouth",
+        colour=(196, 48, 112),
+    ),
 )
 
 REGION_NAMES: tuple[str, ...] = tuple(region.name for region in REGIONS)
 
 _REGIONS_BY_NAME = {region.name: region for region in REGIONS}
+_REGION_OF_PART = {part: region.name for region in REGIONS for part in (*region.parts, region.united)}
+_REGION_OF_WORD = {word: region.name for region in REGIONS for word in region.words}
 
 
 def region_named(name: str) -> Region:
@@ -88,6 +143,21 @@ def region_named(name: str) -> Region:
         raise ValueError(
             f"No facial region is called '{name}'. There are: {', '.join(REGION_NAMES)}."
         ) from None
+
+
+def region_of_part(part: str) -> str:
+    """The region a part belongs to; raises ValueError for a name that is no part."""
+    try:
+        return _REGION_OF_PART[part]
+    except KeyError:
+        raise ValueError(
+            f"'{part}' is not a facial part. Expected one of: {', '.join(_REGION_OF_PART)}."
+        ) from None
+
+
+def region_of_word(word: str) -> str | None:
+    """The region that a word of a prompt names, in whatever case; None if it names none."""
+    return _REGION_OF_WORD.get(word.lower())
 
 
 def classes_present(label_map: np.ndarray) -> dict[int, float]:

@@ -1,6 +1,7 @@
 """Load Face Parser, Parse Face, Face Parts from Label Map."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -25,7 +26,7 @@ from ..consistentid_core.faces.overlay import draw_overlay
 from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.files.catalogue import FACE_PARSER
 from ..consistentid_core.identity.id_embedding import ONE_EACH
-from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGIONS, classes_present
+from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGION_NAMES, REGIONS, classes_present
 from .host import folders
 from .host.inputs import weights_file
 from .host.label_maps import one_per_photo, to_label_maps, to_masks
@@ -105,17 +106,13 @@ class FaceParser(io.ComfyNode):
         cls,
         face_parser: FaceParserModel,
         image: torch.Tensor,
-        face: bool = True,
-        eyes: bool = True,
-        ears: bool = True,
-        nose: bool = True,
-        mouth: bool = True,
         pair: str = "original",
         parse_size: str = "512",
         no_face: str = ERROR,
         batch: str = ONE_PERSON,
+        **switches: bool,
     ) -> io.NodeOutput:
-        enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
+        enabled = _enabled(switches)
         pictures = _large_enough(to_pictures(image))
         label_maps = _with_progress(face_parser.parse(pictures, int(parse_size)), len(pictures))
         photos = [
@@ -168,23 +165,18 @@ class FacePartsFromMap(io.ComfyNode):
     def execute(
         cls,
         image: torch.Tensor,
-        face: bool = True,
-        eyes: bool = True,
-        ears: bool = True,
-        nose: bool = True,
-        mouth: bool = True,
         pair: str = "original",
         label_map: torch.Tensor | None = None,
         no_face: str = ERROR,
         batch: str = ONE_PERSON,
-        **masks: torch.Tensor | None,
+        **choices: bool | torch.Tensor | None,
     ) -> io.NodeOutput:
-        enabled = _enabled(face=face, eyes=eyes, ears=ears, nose=nose, mouth=mouth)
+        enabled = _enabled(choices)
         pictures = _large_enough(to_pictures(image))
         own_masks = {
             region.name: one_per_photo(to_masks(mask), len(pictures), f"{region.name} mask")
             for region in REGIONS
-            if (mask := masks.get(f"{region.name}_mask")) is not None
+            if (mask := choices.get(f"{region.name}_mask")) is not None
         }
         if label_map is None and not own_masks:
             raise ValueError(
@@ -255,8 +247,9 @@ def _outputs() -> list[io.Output]:
     ]
 
 
-def _enabled(**switches: bool) -> set[str]:
-    enabled = {name for name, is_on in switches.items() if is_on}
+def _enabled(choices: Mapping[str, Any]) -> set[str]:
+    """The regions that are switched on, as all are that nothing is said of."""
+    enabled = {name for name in REGION_NAMES if choices.get(name, True)}
     if not enabled:
         raise ValueError("All parts of the face are switched off. Switch on at least one.")
     return enabled

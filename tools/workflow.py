@@ -22,7 +22,8 @@ _FILE_INPUTS = (
     ("LoraLoader", "lora_name", "style_lora"),
 )
 
-_PART_SWITCHES = ("face", "eyes", "ears", "nose", "mouth", "pair")
+#: The inputs of Parse Face that Face Parts from Label Map has not, or gets from elsewhere.
+_OF_THE_PARSER = ("face_parser", "image", "parse_size")
 
 
 def load(name: str) -> Workflow:
@@ -65,7 +66,7 @@ def use_label_map(workflow: Workflow, file: str) -> None:
     """
     (parser,) = nodes_of(workflow, "ConsistentIDFaceParser")
     inputs = workflow[parser]["inputs"]
-    same = {name: value for name, value in inputs.items() if name in (*_PART_SWITCHES, "batch")}
+    same = {name: value for name, value in inputs.items() if name not in _OF_THE_PARSER}
     for node in workflow.values():
         for name, value in node["inputs"].items():
             if isinstance(value, list) and value[0] == parser:

@@ -12,10 +12,10 @@ from ..regions import region_named
 from .crops import fit_mask
 from .face_parts import FacePart
 
-#: How much of the photo a part's colour covers. Less for the face, which lies under the
+#: How much of the photo a part's colour covers. Less for the face, which lies below the
 #: others and would otherwise hide the person.
 FILL_OPACITY = 0.45
-FACE_OPACITY = 0.33
+OPACITY_BELOW = 0.33
 OUTLINE_OPACITY = 0.95
 #: How far the outline's colour is moved from the part's towards white.
 OUTLINE_WHITENESS = 0.4
@@ -55,8 +55,9 @@ def _layer(parts: Collection[FacePart], size: tuple[int, int]) -> Image.Image:
         fill = shapes[index]
         for above in shapes[index + 1 :]:
             fill = ImageChops.subtract(fill, above)
-        opacity = FACE_OPACITY if part.region == "face" else FILL_OPACITY
-        layer.alpha_composite(_coloured(region_named(part.region).colour, fill, opacity))
+        region = region_named(part.region)
+        opacity = OPACITY_BELOW if region.lies_below else FILL_OPACITY
+        layer.alpha_composite(_coloured(region.colour, fill, opacity))
     for shape, part in zip(shapes, parts, strict=True):
         red, green, blue = (_towards_white(value) for value in region_named(part.region).colour)
         layer.alpha_composite(_coloured((red, green, blue), _outline(shape), OUTLINE_OPACITY))

@@ -28,7 +28,7 @@ from ..faces.face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
 from ..faces.mixing import check_strengths
 from ..files.catalogue import RECOGNISER
 from ..files.weights_file import read_weights
-from ..text.caption import region_of_part
+from ..regions import region_of_part
 from ..text.pairing import PAIRINGS
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
 

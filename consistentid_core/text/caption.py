@@ -14,19 +14,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from ..regions import REGIONS
+from ..regions import REGIONS, Region, region_named, region_of_part
 from .markers import MARKER, strip_typed_markers
 
 #: The order in which clauses are emitted: that of the pipelines, or of the evaluation code (SPEC 6.1).
 Order = Literal["ears_first", "eyes_first"]
 ORDERS: tuple[Order, ...] = ("ears_first", "eyes_first")
 
-_FEATURES: dict[Order, tuple[str, ...]] = {
-    "ears_first": ("face", "ears", "eyes", "nose", "mouth"),
-    "eyes_first": ("face", "eyes", "ears", "nose", "mouth"),
+#: With the eyes first, the clauses have the order of the crops.
+_TEXT_ORDER: dict[Order, tuple[Region, ...]] = {
+    "ears_first": tuple(sorted(REGIONS, key=lambda region: region.text_rank)),
+    "eyes_first": REGIONS,
 }
-
-_REGION_OF_PART = {part: region.name for region in REGIONS for part in (*region.parts, region.united)}
 
 
 @dataclass(frozen=True)
@@ -44,20 +43,13 @@ class AlignedCaption:
     missing: tuple[str, ...]
 
 
-def region_of_part(part: str) -> str:
-    """The region a part belongs to; raises ValueError for a name that is no part."""
-    try:
-        return _REGION_OF_PART[part]
-    except KeyError:
-        raise ValueError(
-            f"'{part}' is not a facial part. Expected one of: {', '.join(_REGION_OF_PART)}."
-        ) from None
-
-
 # ---------------------------------------------------------------- the original's way
 
 _WORD_OR_STOP = re.compile(r"\b\w+\b|[.,;!?]")
 _CLAUSE_ENDS = ",.;"
+
+#: The words that name a region, each in its one case and number.
+_TRAINED_WORDS = {region.word: re.compile(rf"\b{region.word}\b") for region in REGIONS}
 
 
 def align_caption(caption: str, parts: Sequence[str], *, order: Order = "ears_first") -> AlignedCaption:
@@ -73,7 +65,7 @@ def align_caption(caption: str, parts: Sequence[str], *, order: Order = "ears_fi
     missing = []
     # Backwards, as in the original; the result does not depend on it.
     for feature in reversed(features):
-        word = re.search(rf"\b{feature}\b", text)
+        word = _TRAINED_WORDS[region_named(feature).word].search(text)
         if word is None:
             missing.append(feature)
         else:
@@ -92,7 +84,7 @@ def align_caption(caption: str, parts: Sequence[str], *, order: Order = "ears_fi
 def _wanted(parts: Iterable[str], order: Order) -> tuple[str, ...]:
     """The regions of the parts, once each, in the order of the text."""
     present = {region_of_part(part) for part in parts}
-    return tuple(feature for feature in _FEATURES[order] if feature in present)
+    return tuple(region.name for region in _TEXT_ORDER[order] if region.name in present)
 
 
 def _feature_marker(feature: str) -> str:
@@ -105,7 +97,7 @@ def _deduplicated(caption: str) -> str:
     words = []
     for word in _WORD_OR_STOP.findall(caption):
         feature = word.lower()
-        if feature in _FEATURES["ears_first"]:
+        if feature in _TRAINED_WORDS:
             # An empty word leaves two spaces behind, as in the original.
             word = "" if feature in seen else word
             seen.add(feature)
@@ -138,23 +130,26 @@ def _collect_clauses(text: str, features: Iterable[str]) -> list[str]:
 
 # ---------------------------------------------------------------- pairing by name
 
-#: The words that name a region; the first is the one the weights were trained with.
-_WORDS = {
-    "face": ("face", "faces"),
-    "ears": ("ears", "ear"),
-    "eyes": ("eyes", "eye"),
-    "nose": ("nose", "noses"),
-    "mouth": ("mouth", "mouths", "lips", "lip"),
-}
+# The host looks for an embedding's name behind spaces, too.
+_EMBEDDING = r"embedding:\s*\S+"
 
 # A word ends where its letters end; an accent written as a character of its own belongs to the letter.
 _WORD_END = r"(?![\w\u0300-\u036f])"
 
-# The host looks for the name behind spaces, too.
-_EMBEDDING = re.compile(r"embedding:\s*\S+")
 
-# Escaped characters come first, so that `\(` is no bracket. A stop inside a word or number is none.
-_SYNTAX = re.compile(r"\\.|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<stop>[.,;!?]+(?=\s|$)|\n)", re.DOTALL)
+def _word_outside_embeddings(words: Iterable[str]) -> re.Pattern[str]:
+    """Matches embeddings and these words; a group ``word`` is set for a word."""
+    return re.compile(rf"{_EMBEDDING}|\b(?P<word>(?i:{'|'.join(words)})){_WORD_END}")
+
+
+#: By region: the trained word, then its other forms.
+_WORDS = {
+    region.name: [_word_outside_embeddings(words) for words in (region.words[:1], region.words[1:]) if words]
+    for region in REGIONS
+}
+
+# Escaped characters come first, so that `\(` is no bracket.
+_SYNTAX = re.compile(r"\\.|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<stop>[.,;!?]+|\n)", re.DOTALL)
 
 
 def align_caption_by_name(caption: str, parts: Sequence[str]) -> AlignedCaption:
@@ -216,12 +211,10 @@ def _in_trained_order(clauses: list[_Clause], features: tuple[str, ...]) -> list
 
 def _find_word(caption: str, region: str) -> int | None:
     """Where the region's word ends in the caption, or None if no word names it."""
-    embeddings = [match.span() for match in _EMBEDDING.finditer(caption)]
-    trained, *others = _WORDS[region]
-    for pattern in (trained, "|".join(others)):
-        for word in re.finditer(rf"\b(?:{pattern}){_WORD_END}", caption, re.IGNORECASE):
-            if not any(start <= word.start() < end for start, end in embeddings):
-                return word.end()
+    for pattern in _WORDS[region]:
+        for match in pattern.finditer(caption):
+            if match["word"]:
+                return match.end()
     return None
 
 
@@ -240,7 +233,7 @@ def _clause_spans(caption: str) -> list[tuple[int, int]]:
             depth -= 1
             if depth < 0:
                 break
-        elif match["stop"] and depth == 0:
+        elif match["stop"] and depth == 0 and _ends_clause(caption, match):
             cuts.append(match.span())
     if depth != 0:
         cuts = [(0, 0)]
@@ -251,3 +244,9 @@ def _clause_spans(caption: str) -> list[tuple[int, int]]:
         if clause.strip():
             spans.append((start + len(clause) - len(clause.lstrip()), start + len(clause.rstrip())))
     return spans
+
+
+def _ends_clause(caption: str, stop: re.Match[str]) -> bool:
+    """Whether a space, or nothing, follows a stop: otherwise it is inside a word or number, as in 1.5."""
+    behind = caption[stop.end() : stop.end() + 1]
+    return stop[0] == "\n" or not behind or behind.isspace()

@@ -12,7 +12,7 @@ MARKER = "<|facial|>"
 #: Known to the original's tokenizer and never used by it.
 IMAGE_MARKER = "<|image|>"
 
-_TYPED = re.compile(rf"\s*(?:{re.escape(MARKER)}|{re.escape(IMAGE_MARKER)})\s*")
+_ANY_MARKER = re.compile(f"{re.escape(MARKER)}|{re.escape(IMAGE_MARKER)}")
 
 
 def delete_markers(text: str) -> str:
@@ -21,5 +21,11 @@ def delete_markers(text: str) -> str:
 
 
 def strip_typed_markers(text: str) -> str:
-    """The text a user meant who typed a marker word: each becomes a single space."""
-    return _TYPED.sub(" ", text)
+    """The text a user meant who typed a marker word: each, with the spaces around it, becomes a single space."""
+    # The spaces are no part of the pattern: one that begins with them looks at a run of spaces again for each.
+    first, *rest = _ANY_MARKER.split(text)
+    return (
+        " ".join([first.rstrip(), *(piece.strip() for piece in rest[:-1]), rest[-1].lstrip()])
+        if rest
+        else text
+    )

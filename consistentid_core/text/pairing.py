@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from ..errors import PromptError
-from ..regions import REGIONS
+from ..regions import region_of_word
 from .markers import MARKER
 
 #: How parts and words find each other: as the mode of the prompt says (``original`` by rank,
@@ -24,7 +24,7 @@ PAIRINGS: tuple[Pairing, ...] = (AS_MODE, BY_RANK, BY_NAME)
 #: No part is left for a word: the original fuses an all-zero picture, as in its padding (SPEC 2.5).
 PADDING = None
 
-_REGION_BY_WORD = {region.word: region.name for region in REGIONS}
+_WORD = re.compile(r"[^\s()]+")
 
 
 def pair_by_rank(words: int, regions: Sequence[str]) -> tuple[str | None, ...]:
@@ -45,7 +45,7 @@ def pair_by_name(words: Sequence[str], regions: Collection[str]) -> tuple[str, .
     """
     paired = []
     for word in words:
-        region = _REGION_BY_WORD.get(word.lower())
+        region = region_of_word(word)
         if region is None or region not in regions:
             raise PromptError(
                 f"The word '{word}' is marked with '{MARKER}' but names no part at hand "
@@ -64,7 +64,7 @@ def marked_words(text: str) -> tuple[str, ...]:
     pieces = text.split(MARKER)[:-1]
     words = []
     for number, piece in enumerate(pieces):
-        tokens = re.findall(r"[^\s()]+", piece)
+        tokens = _WORD.findall(piece)
         if tokens:
             words.append(tokens[-1])
         elif number == 0:

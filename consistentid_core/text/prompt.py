@@ -27,7 +27,7 @@ INPAINT_CAPTION = "The person has one nose, two eyes, two ears, and a mouth."
 MAX_CAPTION_LENGTH = 330
 
 _EMBEDDING_AT_START = re.compile(r"embedding:")
-_EMBEDDING_AT_END = re.compile(r"(?:^|[\s(])embedding:\S+$")
+_EMBEDDING_IN_WORD = re.compile(r"(?:^|\()embedding:.")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _assemble_original(
     else:
         notes += _alignment_notes(caption, parts, aligned)
         # Without the space an embedding at the border would lose its name; other texts get none.
-        gap = " " if _EMBEDDING_AT_END.search(prompt) else ""
+        gap = " " if _ends_with_embedding(prompt) else ""
         text = f"{prompt}{gap}{family.lead}Detail:{aligned.text}"
         length = count_tokens(text)
         if length > CONTEXT_LENGTH:
@@ -139,7 +139,15 @@ def _separator(prompt: str, usual: str) -> str:
         return " "
     # Behind an embedding's name, only a space or comma ends the name.
     ends_name = usual.startswith((" ", ","))
-    return usual if ends_name or not _EMBEDDING_AT_END.search(prompt) else f" {usual}"
+    return usual if ends_name or not _ends_with_embedding(prompt) else f" {usual}"
+
+
+def _ends_with_embedding(prompt: str) -> bool:
+    """Whether a prompt's last letters belong to the name of an embedding."""
+    prompt = prompt.removesuffix("\n")  # To the host it is no end of a name.
+    if not prompt or prompt[-1].isspace():
+        return False
+    return _EMBEDDING_IN_WORD.search(prompt.rsplit(maxsplit=1)[-1]) is not None
 
 
 def _alignment_notes(caption: str, parts: Sequence[str], aligned: AlignedCaption) -> list[str]:

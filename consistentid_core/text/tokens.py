@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..errors import PromptError
+from ..regions import REGIONS
 from .markers import MARKER
 
 #: Rows of one text encoding, start and end included.
 CONTEXT_LENGTH = 77
 
 #: The facial encoder takes this many words, one per region.
-MAX_FACIAL_TOKENS = 5
+MAX_FACIAL_TOKENS = len(REGIONS)
 
 Token = TypeVar("Token")
 
@@ -86,9 +87,9 @@ def row_positions(markers: Iterable[int]) -> tuple[int, ...]:
 
 
 def facial_slots(positions: Sequence[int]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """The positions padded with 0 to five, and which of the five are real.
+    """The positions padded with 0 to one for each region, and which of them are real.
 
-    Raises PromptError if there are more than five.
+    Raises PromptError if there are more.
     """
     count = len(positions)
     if count > MAX_FACIAL_TOKENS:

@@ -1,19 +1,20 @@
 """What Encode Facial Prompt shows of its work: the final text with its facial words, and the crops."""
 
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from comfy_api.latest import io, ui
 
 from ...consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD
 from ...consistentid_core.faces.face_parts import FaceParts
-from ...consistentid_core.regions import region_named
+from ...consistentid_core.regions import region_named, region_of_word
 from ...consistentid_core.text.markers import MARKER
 from ..person.facial_features import crop_pixels
 from ..prompt.facial_prompt import FacialPrompt
 
-#: What comes before the last word, the word without an opening bracket, the space behind it.
-_LAST_WORD = re.compile(r"(.*?)([^\s(]+)(\s*)", re.DOTALL)
+_LETTERS = re.compile(r"\w+")
 
 
 def describe(encoded: FacialPrompt, face_parts: FaceParts) -> dict:
@@ -42,38 +43,27 @@ def plain_text(encoded: FacialPrompt) -> str:
     return encoded.assembled.text.replace(f" {MARKER}", "").replace(MARKER, "")
 
 
-def prompt_pieces(encoded: FacialPrompt) -> list[dict[str, str]]:
+def prompt_pieces(encoded: FacialPrompt) -> list[dict[str, Any]]:
     """The plain text cut into pieces, for an interface to colour.
 
-    A word that carries a part is a piece of its own: ``text``, and of the fused crop ``region``, ``label`` and
-    ``colour`` (``#rrggbb``). The other pieces have their ``text`` alone.
+    A word that carries a part is a piece of its own: ``text``, of the fused crop ``region``, ``label`` and ``colour``
+    (``#rrggbb``), and ``is_other``, whether the word names another part or none. The others have ``text`` alone.
     """
-    *marked, rest = encoded.assembled.text.split(MARKER)
-    regions = iter(encoded.regions)
-    pieces: list[dict[str, str]] = []
-    for passage in marked:
-        # The space before a marker belongs to it; markers in a row share the word before the first of them.
-        match = _LAST_WORD.fullmatch(passage.removesuffix(" "))
-        region = next(regions, None) if match else None
-        if match is None or region is None:
-            pieces.append({"text": passage.removesuffix(" ")})
+    pieces: list[dict[str, Any]] = []
+    passages, rest = _passages(encoded)
+    for passage in passages:
+        if passage.region is None:
+            pieces.append({"text": passage.before + passage.word + passage.behind})
             continue
-        before, word, after = match.groups()
-        pieces += [{"text": before}, {"text": word, **_appearance(region)}, {"text": after}]
+        marked = {"text": passage.word, **_appearance(passage.region), "is_other": passage.names_other}
+        pieces += [{"text": passage.before}, marked, {"text": passage.behind}]
     pieces.append({"text": rest})
     return [piece for piece in pieces if piece["text"]]
 
 
-def _appearance(region: str) -> dict[str, str]:
-    """How an interface names and colours a region."""
-    found = region_named(region)
-    return {"region": region, "label": found.label, "colour": "#{:02x}{:02x}{:02x}".format(*found.colour)}
-
-
-def marked_words(encoded: FacialPrompt) -> list[dict]:
+def marked_words(encoded: FacialPrompt) -> list[dict[str, Any]]:
     """The words that carry a part: the word, the region of the fused crop (None: padding) and the row."""
-    # Markers in a row share the word before the first of them.
-    words = [piece.split()[-1] for piece in encoded.assembled.text.split(MARKER)[:-1] if piece.strip()]
+    words = [passage.word for passage in _passages(encoded)[0] if passage.word]
     return [
         {"word": word, "region": region, "position": position}
         for word, region, position in zip(words, encoded.regions, encoded.positions, strict=False)
@@ -82,16 +72,62 @@ def marked_words(encoded: FacialPrompt) -> list[dict]:
 
 def as_text(encoded: FacialPrompt) -> str:
     """The prompt with its facial words in brackets; a crop of another region is named behind the word."""
-    pieces = encoded.assembled.text.split(MARKER)
-    regions = iter(encoded.regions)
     text = ""
-    for piece in pieces[:-1]:
-        if not piece.strip():
-            continue
-        head, _, word = piece.rstrip().rpartition(" ")
-        region = next(regions, None)
-        text += f"{head} [{word}]" if region in (word, None) else f"{head} [{word} ← {region}]"
-    return "\n".join([(text + pieces[-1]).strip(), *encoded.notes])
+    passages, rest = _passages(encoded)
+    for passage in passages:
+        other = f" ← {passage.region}" if passage.names_other else ""
+        text += passage.before + (f"[{passage.word}{other}]" if passage.word else "")
+    return "\n".join([(text + rest).strip(), *encoded.notes])
+
+
+@dataclass(frozen=True)
+class _Passage:
+    """The text up to a marker, around the word before the marker.
+
+    word: without an opening bracket; "" if there is none, because markers in a row share the word before the first.
+    region: of the crop that is fused into the word; None for padding and for words beyond the last row.
+    """
+
+    before: str
+    word: str
+    behind: str
+    region: str | None
+
+    @property
+    def names_other(self) -> bool:
+        """Whether the word carries a part and does not name it: the original's "ears" carries the eyes."""
+        letters = _LETTERS.findall(self.word)
+        return self.region is not None and (not letters or region_of_word(letters[-1]) != self.region)
+
+
+def _passages(encoded: FacialPrompt) -> tuple[list[_Passage], str]:
+    """The text of a prompt up to each of its markers, and what follows the last."""
+    *texts, rest = encoded.assembled.text.split(MARKER)
+    regions = iter(encoded.regions)
+    passages = []
+    for text in texts:
+        # The space before a marker belongs to it.
+        before, word, behind = _around_last_word(text.removesuffix(" "))
+        passages.append(_Passage(before, word, behind, next(regions, None) if word else None))
+    return passages, rest
+
+
+def _around_last_word(text: str) -> tuple[str, str, str]:
+    """What comes before the last word, the word without an opening bracket, the spaces behind it.
+
+    Backwards, because a pattern that begins with "anything" tries every letter of a long word as its first.
+    """
+    end = len(text.rstrip())
+    start = end
+    while start > 0 and text[start - 1] != "(" and not text[start - 1].isspace():
+        start -= 1
+    return text[:start], text[start:end], text[end:]
+
+
+def _appearance(region: str) -> dict[str, str]:
+    """How an interface names and colours a region."""
+    found = region_named(region)
+    return {"region": region, "label": found.label, "colour": "#{:02x}{:02x}{:02x}".format(*found.colour)}
 
 
 def save_crops(face_parts: FaceParts) -> list[dict]:

@@ -14,8 +14,7 @@ import torch
 from ...consistentid_core.errors import ModelMismatchError
 from ...consistentid_core.faces.face_parts import FaceParts
 from ...consistentid_core.families import FAMILIES
-from ...consistentid_core.regions import REGION_NAMES
-from ...consistentid_core.text.caption import region_of_part
+from ...consistentid_core.regions import REGION_NAMES, region_of_part
 from ...consistentid_core.text.pairing import (
     AS_MODE,
     BY_NAME,

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from golden_set import manifest
 
-from consistentid_core.regions import REGIONS
-from consistentid_core.text.caption import ORDERS, align_caption, align_caption_by_name, region_of_part
+from consistentid_core.regions import REGIONS, region_of_part
+from consistentid_core.text.caption import ORDERS, align_caption, align_caption_by_name
 from consistentid_core.text.markers import MARKER, delete_markers, strip_typed_markers
 
 ALL_PARTS = ["Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"]

@@ -1,6 +1,7 @@
 """Workflows that make a portrait from noise, and differ in where the person comes from."""
 
 from consistentid_core.families import FAMILIES
+from consistentid_core.regions import REGION_NAMES
 
 from . import model_links
 from .blocks import (
@@ -204,15 +205,13 @@ but a person can be recognised by it: treat it like a photo.
     ],
 )  # fmt: skip
 
-_PARTS = ("face", "eyes", "ears", "nose", "mouth")
-
 
 def _masks() -> list[list[Node]]:
     """Two rows of pictures: the label map, and one to paint on for each part."""
     pictures = [photo("label_map", "Label map", "astronaut_labels.png")]
     pictures += [
         node(part, "LoadImage", f"{part.capitalize()}, painted", image=PHOTO, size=(0, 340), is_muted=True)
-        for part in _PARTS
+        for part in REGION_NAMES
     ]
     return [pictures[:2], pictures[2:4], pictures[4:]]
 
@@ -244,7 +243,7 @@ Holes in a mask are closed. A part without mask is left to the prompt.
                     [
                         node(
                             "parts", "ConsistentIDFacePartsFromMap", size=(300, 0), image="@photo.IMAGE",
-                            label_map="@label_map.IMAGE", **{f"{part}_mask": f"@{part}.MASK" for part in _PARTS},
+                            label_map="@label_map.IMAGE", **{f"{part}_mask": f"@{part}.MASK" for part in REGION_NAMES},
                         )
                     ]
                 ],

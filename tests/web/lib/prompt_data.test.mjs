@@ -26,6 +26,17 @@ test("a word that names another part than it carries says so", () => {
   );
 });
 
+test("the node knows the forms of the words", () => {
+  const pieces = [
+    { text: "lips", region: "mouth", is_other: false },
+    { text: "lips", region: "eyes", is_other: true },
+  ];
+  assert.deepEqual(
+    promptFrom(result({ pieces }))?.pieces.map((piece) => piece.carries?.isOther),
+    [false, true],
+  );
+});
+
 test("notes and crops come along", () => {
   const prompt = promptFrom(result({ pieces: [], notes: ["Too long."] }, [CROP]));
   assert.deepEqual(prompt?.notes, ["Too long."]);

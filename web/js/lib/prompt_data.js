@@ -36,7 +36,7 @@ export function promptFrom(output) {
 }
 
 /** @param {any} piece @returns {Piece} */
-function toPiece({ text, region, label = region, colour = "" }) {
+function toPiece({ text, region, label = region, colour = "", is_other = text.toLowerCase() !== region }) {
   if (typeof region !== "string") return { text, carries: null };
-  return { text, carries: { label, colour, isOther: text.toLowerCase() !== region } };
+  return { text, carries: { label, colour, isOther: is_other } };
 }
