@@ -16,10 +16,12 @@ from . import (
     simple,
 )
 from .host import folders, help_page, web_files
+from .host.checked_inputs import check_inputs
+from .models.types import CARRIED
 
 #: In the order of the node menu: loaders, the photo, the prompt, the model.
 NODES: list[type[io.ComfyNode]] = [
-    node
+    check_inputs(node, CARRIED)
     for topic in (
         model,
         face_parser,

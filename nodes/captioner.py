@@ -16,6 +16,7 @@ from ..consistentid_core.text.captioner import (
     shorten,
 )
 from ..consistentid_core.text.prompt import INPAINT_CAPTION, MAX_CAPTION_LENGTH
+from .host.inputs import FileChoice
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_pictures
 from .models.captioner import (
@@ -57,7 +58,7 @@ class LoadFaceCaptioner(io.ComfyNode):
             "is described, and ComfyUI moves it on and off the graphics card.",
             search_aliases=["llava", "vision language model", "image to text"],
             inputs=[
-                io.Combo.Input(
+                FileChoice(
                     "model_name",
                     options=[*models, USE_HUB_ID],
                     default=models[0] if models else USE_HUB_ID,

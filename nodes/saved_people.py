@@ -13,6 +13,7 @@ from ..consistentid_core.identity.embedding_file import Person, read_person, to_
 from ..consistentid_core.identity.id_embedding import NORM_MEAN, ONE_EACH, IDEmbedding, combine_embeddings
 from .embedding import combine_input
 from .host import folders
+from .host.inputs import FileChoice
 from .models.types import CATEGORY, FacePartsType, IDEmbedType
 from .person.facial_features import stored
 
@@ -98,7 +99,7 @@ class LoadEmbedding(io.ComfyNode):
             description="Loads a person saved with Save ID Embedding, for SD1.5 and SDXL alike.",
             search_aliases=["load face", "load identity", "import embedding", "face model"],
             inputs=[
-                io.Combo.Input(
+                FileChoice(
                     "name",
                     options=folders.list_embeddings(),
                     tooltip="A file in models/consistentid/embeddings or output/consistentid. folder/* combines all "

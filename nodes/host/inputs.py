@@ -17,7 +17,11 @@ def percent(name: str, default: float, tooltip: str) -> io.Float.Input:
     return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
 
 
-def weights_file(name: str, *wanted: ModelFile, tooltip: str) -> io.Combo.Input:
+class FileChoice(io.Combo.Input):
+    """A choice of a file. The list changes while the server runs, so whoever opens the file says if it is gone."""
+
+
+def weights_file(name: str, *wanted: ModelFile, tooltip: str) -> FileChoice:
     """A file in the folders of the ``wanted`` ones; the list shows all files, and the likeliest is preselected."""
     files = folders.list_weights(*wanted[0].folders)
-    return io.Combo.Input(name, options=files, default=likely(files, *wanted), tooltip=tooltip)
+    return FileChoice(name, options=files, default=likely(files, *wanted), tooltip=tooltip)

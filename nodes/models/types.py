@@ -5,6 +5,13 @@ Everything else the nodes exchange is a core type (IMAGE, MASK, CONDITIONING ...
 
 from comfy_api.latest import io
 
+from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.identity.id_embedding import IDEmbedding
+from ...consistentid_core.networks.leak_control import LeakControl
+from .captioner import FaceCaptionerModel
+from .consistentid import ConsistentIDModel
+from .face_parser import FaceParserModel
+
 #: :class:`.consistentid.ConsistentIDModel`: a loaded adapter (ID projection, facial encoder, LoRA).
 ConsistentIDType = io.Custom("CONSISTENTID")
 
@@ -22,6 +29,16 @@ IDEmbedType = io.Custom("ID_EMBED")
 
 #: :class:`...consistentid_core.networks.leak_control.LeakControl`: when, where and how strongly the ID tokens act.
 LeakControlType = io.Custom("CONSISTENTID_LEAK_CONTROL")
+
+#: The class of what travels over each, by its name.
+CARRIED: dict[str, type] = {
+    ConsistentIDType.io_type: ConsistentIDModel,
+    FaceParserType.io_type: FaceParserModel,
+    FacePartsType.io_type: FaceParts,
+    FaceCaptionerType.io_type: FaceCaptionerModel,
+    IDEmbedType.io_type: IDEmbedding,
+    LeakControlType.io_type: LeakControl,
+}
 
 #: The menu folder of every node of the pack.
 CATEGORY = "ConsistentID"

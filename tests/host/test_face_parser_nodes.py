@@ -57,7 +57,7 @@ def parser(standin):
     return FaceParserModel(load_weights(standin))
 
 
-class FixedParser:
+class FixedParser(FaceParserModel):
     """A face parser that always sees the given label maps."""
 
     def __init__(self, *label_maps):
