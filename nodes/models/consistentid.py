@@ -1,12 +1,11 @@
 """The loaded ConsistentID model: what travels over a CONSISTENTID socket."""
 
-from weakref import WeakKeyDictionary
-
 import comfy.model_patcher
 import torch
 
 from ...consistentid_core.faces.face_parts import ZeroImage
 from ...consistentid_core.families import FAMILIES
+from ...consistentid_core.memory import remember
 from ...consistentid_core.networks.checkpoint import Checkpoint
 from ...consistentid_core.networks.facial_encoder import FacialEncoder
 from ...consistentid_core.networks.id_key_values import IDKeyValueProjection
@@ -36,7 +35,6 @@ class ConsistentIDModel:
         self.id_projection = manage(IDProjection.builder(checkpoint.id_projection), checkpoint.id_projection)
         key_values = IDKeyValueProjection.weights(checkpoint.adapters)
         self.key_value_projection = manage(IDKeyValueProjection.builder(key_values), key_values)
-        self._no_identity: WeakKeyDictionary[ZeroImage, KeysValues] = WeakKeyDictionary()
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
         """The patchers, for the host's book-keeping."""
@@ -71,8 +69,8 @@ class ConsistentIDModel:
 
         The same for every person, so computed once per zero image.
         """
-        known = self._no_identity.get(zero_image)
-        if known is None:
-            known = self.keys_values(torch.zeros(1, 512), zero_image.features.unsqueeze(0))
-            self._no_identity[zero_image] = known
-        return known
+        return remember(
+            "keys and values of nobody",
+            (self, zero_image),
+            lambda: self.keys_values(torch.zeros(1, 512), zero_image.features.unsqueeze(0)),
+        )

@@ -7,14 +7,14 @@ the features do not depend on the host's own resizing.
 
 from collections import OrderedDict
 from hashlib import blake2b
-from weakref import WeakKeyDictionary
 
 import comfy.model_management
 import torch
 
 from ...consistentid_core.errors import ModelMismatchError
-from ...consistentid_core.faces.clip_pixels import CLIP_SIZE
 from ...consistentid_core.faces.face_parts import FaceParts, ZeroImage
+from ...consistentid_core.faces.pictures import no_picture
+from ...consistentid_core.memory import remember
 
 #: What makes a vision tower the right one: OpenCLIP ViT-H/14 trained on LAION-2B.
 VIT_H = {"hidden_size": 1280, "num_hidden_layers": 32, "patch_size": 14}
@@ -25,8 +25,8 @@ KEPT_PICTURES = 48
 #: So many go through a network at once; more would take gigabytes of the graphics card for a batch of photos.
 PICTURES_PER_PASS = 48
 
-_features: WeakKeyDictionary[torch.nn.Module, OrderedDict[bytes, torch.Tensor]] = WeakKeyDictionary()
-_zero_images: WeakKeyDictionary[torch.nn.Module, ZeroImage] = WeakKeyDictionary()
+#: What ViT-H/14 makes of one picture: a class token and 16 x 16 patches.
+FEATURES_SHAPE = (257, 1280)
 
 
 def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -34,10 +34,10 @@ def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
 
     pixel_values: (n, 3, 224, 224) float32, n > 0, from ``clip_pixel_values`` of the core.
     Returns (n, 257, 1280) float32 on the CPU.
-    Raises ModelMismatchError if the encoder is not ViT-H/14.
+    Raises ModelMismatchError if the encoder is not ViT-H/14, or returns features of another shape or NaN.
     """
     check_is_vit_h(clip_vision)
-    known = _features.setdefault(clip_vision.model, OrderedDict())
+    known: OrderedDict[bytes, torch.Tensor] = remember("features", (clip_vision.model,), OrderedDict)
     keys = [blake2b(pixels.numpy().tobytes(), digest_size=16).digest() for pixels in pixel_values]
     unknown = {key: i for i, key in enumerate(keys) if key not in known}
     if unknown:
@@ -46,7 +46,7 @@ def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
         for batch in pixel_values[list(unknown.values())].split(PICTURES_PER_PASS):
             batch = batch.to(clip_vision.load_device)
             states = clip_vision.model(pixel_values=batch, intermediate_output=-2)[1]
-            for features in states.float().cpu():
+            for features in _checked(states, len(batch)):
                 known[next(new_keys)] = features.clone()
     for key in keys:
         known.move_to_end(key)
@@ -54,6 +54,26 @@ def encode_pixels(clip_vision, pixel_values: torch.Tensor) -> torch.Tensor:
     while len(known) > KEPT_PICTURES:
         known.popitem(last=False)
     return result
+
+
+def _checked(states: object, pictures: int) -> torch.Tensor:
+    """The encoder's answer in float32 on the CPU; raises ModelMismatchError unless it can be what was asked for."""
+    shape = tuple(getattr(states, "shape", ()))
+    if not isinstance(states, torch.Tensor) or shape != (pictures, *FEATURES_SHAPE):
+        raise ModelMismatchError(
+            f"CLIP vision returned features of shape {shape} for {pictures} pictures; expected "
+            f"{(pictures, *FEATURES_SHAPE)}, the hidden states before the last layer of ViT-H/14. Remove the node that "
+            "changes the CLIP vision model, or load CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors anew."
+        )
+    features = states.float().cpu()
+    broken = len(features) - int(features.isfinite().flatten(1).all(1).sum())
+    if broken:
+        raise ModelMismatchError(
+            f"CLIP vision returned values that are not numbers (NaN or infinite) for {broken} of {pictures} pictures. "
+            "Download its file again; if that does not help, its precision is too low on this device: start ComfyUI "
+            "with --fp32-text-enc, which CLIP vision follows too."
+        )
+    return features
 
 
 def zero_image(clip_vision, face_parts: FaceParts | None = None) -> ZeroImage:
@@ -66,10 +86,9 @@ def zero_image(clip_vision, face_parts: FaceParts | None = None) -> ZeroImage:
     """
     if clip_vision is None:
         return _stored_zero_image(face_parts)
-    if clip_vision.model not in _zero_images:
-        (features,) = encode_pixels(clip_vision, torch.zeros(1, 3, CLIP_SIZE, CLIP_SIZE))
-        _zero_images[clip_vision.model] = ZeroImage(features)
-    return _zero_images[clip_vision.model]
+    return remember(
+        "zero image", (clip_vision.model,), lambda: ZeroImage(encode_pixels(clip_vision, no_picture())[0])
+    )
 
 
 def check_is_connected(

@@ -5,10 +5,11 @@ import torch
 from ...consistentid_core.faces.clip_pixels import clip_pixel_values
 from ...consistentid_core.faces.face_parts import FaceParts
 from ...consistentid_core.identity.id_embedding import MEAN, IDEmbedding
+from ...consistentid_core.identity.photo_features import merge_photos, person_features
 from ..host.pictures import to_pictures
 from ..models.consistentid import ConsistentIDModel, KeysValues
 from .clip_features import check_is_connected, encode_pixels
-from .facial_features import merge_photos, person_features
+from .facial_features import features_of
 
 
 def keys_values_of(
@@ -62,7 +63,7 @@ def features_of_person(
         encoded = encode_pixels(clip_vision, clip_pixel_values(to_pictures(image)))
         return merge_photos(encoded, vectors, combine=combine)
     if face_parts is not None:
-        return person_features(clip_vision, face_parts, vectors, combine)
+        return person_features(face_parts, features_of(clip_vision, face_parts), vectors, combine)
     raise ValueError(
         "There is no photo of the person: connect image (the photo itself) or face_parts (from Parse Face)."
     )

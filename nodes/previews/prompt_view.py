@@ -4,14 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from comfy_api.latest import io, ui
 
-from ...consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD
 from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.faces.pictures import crops
 from ...consistentid_core.regions import region_named, region_of_word
 from ...consistentid_core.text.markers import MARKER
-from ..person.facial_features import crop_pixels
+from ..host.pictures import to_image
 from ..prompt.facial_prompt import FacialPrompt
 
 _LETTERS = re.compile(r"\w+")
@@ -132,15 +131,16 @@ def _appearance(region: str) -> dict[str, str]:
 
 def save_crops(face_parts: FaceParts) -> list[dict]:
     """The crops as CLIP sees them, 224 x 224, in ComfyUI's temporary folder; stored photos have none."""
-    parts = [part for _, part in face_parts.pictured_parts()]
-    if not parts:
+    shown = list(crops(face_parts))
+    if not shown:
         return []
-    pixels = crop_pixels(face_parts).permute(0, 2, 3, 1)  # BCHW -> BHWC
-    pictures = (pixels * torch.tensor(CLIP_STD) + torch.tensor(CLIP_MEAN)).clamp(0, 1)
     saved = ui.ImageSaveHelper.save_images(
-        pictures, filename_prefix="ConsistentID_crop", folder_type=io.FolderType.temp, cls=None
+        to_image([picture for _, picture in shown]),
+        filename_prefix="ConsistentID_crop",
+        folder_type=io.FolderType.temp,
+        cls=None,
     )
     return [
         {"name": part.name, **_appearance(part.region), **file}
-        for part, file in zip(parts, saved, strict=True)
+        for (part, _), file in zip(shown, saved, strict=True)
     ]

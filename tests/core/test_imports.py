@@ -16,7 +16,18 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "consistentid_core"
 
 #: From the ground floor up: a room imports from its own and from rooms named before it, never from later ones.
-ROOMS = ("errors", "checks", "regions", "families", "files", "networks", "text", "faces", "identity")
+ROOMS = (
+    "errors",
+    "checks",
+    "memory",
+    "regions",
+    "families",
+    "files",
+    "networks",
+    "text",
+    "faces",
+    "identity",
+)
 #: Each stands on all of the above, and nothing stands on it.
 ROOFS = ("data", "training", "evaluation")
 #: Besides ROOMS: what a roof imports of the others. Evaluation judges what training made, and must not share its code.

@@ -9,7 +9,7 @@ from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbeddin
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.face_parser import NO_PARTS, FacePartsFromMap
-from consistentid_pack.nodes.person.facial_features import person_features
+from consistentid_pack.nodes.person.keys_values import features_of_person
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from golden_recipes import picture, tensor
 from golden_set import DIRECTORY, manifest, tensors
@@ -103,7 +103,9 @@ def test_prompt_embeddings_equal_the_original(run):
 
 def test_id_tokens_equal_the_original(run):
     tokens = run.consistentid.id_projection.loaded()(
-        run.embedding().vector, person_features(run.vision, run.face_parts), shortcut=run.family == "sdxl"
+        run.embedding().vector,
+        features_of_person(run.vision, None, run.face_parts),
+        shortcut=run.family == "sdxl",
     )
     torch.testing.assert_close(tokens[0], run.golden["text"][77:], rtol=0, atol=2e-5)
 

@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import NoFaceError, PromptError
+from consistentid_pack.consistentid_core.faces.clip_pixels import clip_pixel_values
 from consistentid_pack.consistentid_core.faces.face_parts import (
     FaceParts,
     FacePhoto,
     find_parts,
     with_regions,
 )
+from consistentid_pack.consistentid_core.faces.pictures import crops
 from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.regions import REGION_NAMES
 from consistentid_pack.consistentid_core.text.pairing import BY_NAME, BY_RANK
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.mix import BestFaceParts, MixFaceParts
 from consistentid_pack.nodes.person.clip_features import encode_pixels
-from consistentid_pack.nodes.person.facial_features import crop_pixels, region_vectors
+from consistentid_pack.nodes.person.facial_features import region_vectors
 from consistentid_pack.nodes.person.keys_values import features_of_person
 from consistentid_pack.nodes.previews.parts import UI_KEY
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
@@ -143,7 +145,8 @@ def test_each_word_carries_the_part_of_the_chosen_photo(encode, fused_by_hand):
 
 
 def test_several_photos_of_a_part_are_averaged_before_the_facial_encoder(consistentid, vision):
-    features = encode_pixels(vision, crop_pixels(C))  # nose, mouth, nose
+    # nose, mouth, nose
+    features = encode_pixels(vision, clip_pixel_values(picture for _, picture in crops(C)))
     encoder = consistentid.facial_encoder.loaded()
     expected = encoder.encode_parts(features[[0, 2]].mean(0, keepdim=True))[0]
     (found,) = region_vectors(consistentid, vision, mix(A, nose=C))

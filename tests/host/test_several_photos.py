@@ -11,11 +11,11 @@ from consistentid_pack.consistentid_core.identity.id_embedding import (
     ONE_EACH,
     IDEmbedding,
 )
+from consistentid_pack.consistentid_core.identity.photo_features import merge_photos
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.embedding import INPUTS, CombineEmbeddings, EmbedFace
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.person.clip_features import zero_image
-from consistentid_pack.nodes.person.facial_features import merge_photos
 from consistentid_pack.nodes.person.keys_values import features_of_person, keys_values_of
 from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, KEY
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
