@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from ...consistentid_core.regions import CLASSES, classes_present
+from .pictures import check_values
 
 T = TypeVar("T")
 
@@ -60,10 +61,7 @@ def _batch(mask: torch.Tensor, what: str) -> torch.Tensor:
             f"Expected a {what} of shape (batch, height, width); found {tuple(mask.shape)}. "
             "Check the node it comes from."
         )
-    if not torch.isfinite(mask).all():
-        raise ValueError(
-            f"The {what} contains values that are not numbers (NaN). Check the node it comes from."
-        )
+    check_values(mask, what)
     return mask
 
 

@@ -7,11 +7,12 @@ import comfy.utils
 import torch
 from torch.nn import functional
 
+from ..host.pictures import check_values
 from .roles import Area
 
 
 def check_mask(mask: torch.Tensor) -> torch.Tensor:
-    """A MASK as (B, H, W) float; raises ValueError if it is of another shape, empty or not a number."""
+    """A MASK as (B, H, W) float; raises ValueError if it is of another shape, empty or not from 0 to 1."""
     if mask.ndim == 2:
         mask = mask[None]
     if mask.ndim != 3 or 0 in mask.shape:
@@ -19,8 +20,7 @@ def check_mask(mask: torch.Tensor) -> torch.Tensor:
             f"Expected a MASK of shape (batch, height, width); found {tuple(mask.shape)}. "
             "Check the node it comes from."
         )
-    if not torch.isfinite(mask).all():
-        raise ValueError("The mask contains values that are not numbers (NaN). Check the node it comes from.")
+    check_values(mask, "mask")
     mask = mask.float().clamp(0, 1)
     if not mask.any():
         raise ValueError(
