@@ -28,6 +28,9 @@ MAX_NEW_TOKENS = 512
 MODEL_TYPE = "llava"
 EXAMPLE_MODEL = "llava-hf/llava-1.5-7b-hf"
 
+#: A model's config.json has a few kilobytes. Folders are looked through whenever nodes are listed.
+_LARGEST_CONFIG = 1 << 20
+
 #: The mean colour of CLIP's training pictures: what LLaVA 1.5 pads pictures to a square with.
 _PADDING_COLOUR = (122, 116, 104)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
@@ -150,9 +153,15 @@ def check_llava_folder(folder: Path) -> None:
             f"No LLaVA model in {folder}: there is no config.json. "
             f"Put all files of a model such as {EXAMPLE_MODEL} into this folder."
         )
+    size = config_file.stat().st_size
+    if size > _LARGEST_CONFIG:
+        raise CheckpointError(
+            f"{config_file} is no model's configuration: it has {size:,} bytes, where a few thousand are usual. "
+            f"Choose a folder with a model such as {EXAMPLE_MODEL}."
+        )
     try:
         config = json.loads(config_file.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter from brackets in brackets in brackets
         raise CheckpointError(f"{config_file} is no readable JSON: {error}. Download it again.") from error
     found = config.get("model_type") if isinstance(config, dict) else None
     if found != MODEL_TYPE:

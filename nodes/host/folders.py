@@ -4,6 +4,7 @@ Folders that other packs or ``extra_model_paths.yaml`` registered under the same
 name are kept: these calls only add a place to look.
 """
 
+import logging
 import os
 from collections import Counter
 
@@ -11,6 +12,8 @@ import folder_paths
 
 from ...consistentid_core.errors import MissingModelError
 from ...consistentid_core.files import catalogue
+
+logger = logging.getLogger(__name__)
 
 (CONSISTENTID,) = catalogue.CONSISTENTID_SD15.folders
 (INSIGHTFACE,) = catalogue.RECOGNISER.folders
@@ -49,9 +52,21 @@ def saved_embeddings() -> str:
     return os.path.join(folder_paths.get_output_directory(), CONSISTENTID)
 
 
+def _files_in(name: str) -> list[str]:
+    """ComfyUI's list of the files in the folders of a type, or none and a warning if it cannot be made.
+
+    A schema that raises loses its node, and a link in a circle or a folder without permission is enough for that.
+    """
+    try:
+        return folder_paths.get_filename_list(name)
+    except (OSError, RecursionError) as error:  # the latter from os.walk before Python 3.12
+        logger.warning("The files in '%s' cannot be listed: %s", name, error)
+        return []
+
+
 def list_embeddings() -> list[str]:
     """The files with saved people, then ``<folder>/*`` for every subfolder with several."""
-    files = folder_paths.get_filename_list(EMBEDDINGS)
+    files = _files_in(EMBEDDINGS)
     folders = Counter(map(os.path.dirname, files))
     return files + [
         os.path.join(folder, "*") for folder, count in sorted(folders.items()) if folder and count > 1
@@ -72,9 +87,7 @@ def find_embeddings(name: str) -> list[str]:
     """
     if os.path.basename(name) == "*":
         folder = os.path.dirname(name)
-        files = [
-            file for file in folder_paths.get_filename_list(EMBEDDINGS) if os.path.dirname(file) == folder
-        ]
+        files = [file for file in _files_in(EMBEDDINGS) if os.path.dirname(file) == folder]
         if files:
             return [find_weights(file, EMBEDDINGS) for file in files]
     return [find_weights(name, EMBEDDINGS)]
@@ -84,7 +97,7 @@ def list_weights(*names: str) -> list[str]:
     """The weight files in the named folders, each once, in the order of the folders."""
     files: dict[str, None] = {}
     for name in names:
-        for file in folder_paths.get_filename_list(name):
+        for file in _files_in(name):
             is_person = name == CONSISTENTID and file.startswith(_EMBEDDINGS_FOLDER + os.sep)
             if os.path.splitext(file)[1].lower() in _WEIGHT_EXTENSIONS and not is_person:
                 files[file] = None

@@ -80,10 +80,18 @@ def choose_dtype(choice: str, device: torch.device) -> torch.dtype:
 
 
 def list_model_folders() -> list[str]:
-    """The LLaVA models under ``models/LLM``, up to two levels deep, relative to their root."""
+    """The LLaVA models under ``models/LLM``, up to two levels deep, relative to their root.
+
+    Never raises: ComfyUI would lose the pack's nodes over a folder that cannot be looked into.
+    """
     found: dict[str, None] = {}
     for root in map(Path, folder_paths.get_folder_paths(folders.LLM)):
-        for config in sorted((*root.glob("*/config.json"), *root.glob("*/*/config.json"))):
+        try:
+            configs = sorted((*root.glob("*/config.json"), *root.glob("*/*/config.json")))
+        except OSError as error:
+            logger.warning("The face captioners in '%s' cannot be listed: %s", root, error)
+            continue
+        for config in configs:
             if is_llava_folder(config.parent):
                 found[config.parent.relative_to(root).as_posix()] = None
     return list(found)

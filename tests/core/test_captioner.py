@@ -158,9 +158,14 @@ def test_the_authors_own_layout_is_refused_with_advice(copy):
         load_captioner(copy, torch.float32)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
+#: Valid JSON that a parser gives up on, and more of it than any model has.
+DEEP, LONG = '{"a":' * 200_000 + "1" + "}" * 200_000, " " * 2_000_000
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", DEEP, LONG], ids=["cut", "list", "deep", "long"])
 def test_a_damaged_config_is_refused(copy, text):
     (copy / "config.json").write_text(text, "utf-8")
+    assert not is_llava_folder(copy)
     with pytest.raises(CheckpointError, match="config.json"):
         load_captioner(copy, torch.float32)
 

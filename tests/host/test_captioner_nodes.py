@@ -64,6 +64,30 @@ def test_only_llava_folders_are_offered():
     assert combo.options == ["llava-hf/llava-nested", "llava-tiny", USE_HUB_ID]
 
 
+def test_whatever_lies_in_the_folder_the_list_is_made(llm_folder, monkeypatch, tmp_path):
+    """Of anybody: the folder is shared with other packs."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "config.json").write_text("[" * 200_000, "utf-8")
+    (tmp_path / "circle").symlink_to(tmp_path)
+    (tmp_path / "binary").mkdir()
+    (tmp_path / "binary" / "config.json").write_bytes(bytes(range(256)))
+    (tmp_path / "folder" / "config.json").mkdir(parents=True)
+    llava.write(tmp_path / "mine")
+    roots = [str(llm_folder / "gone"), str(tmp_path)]
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, folders.LLM, (roots, set()))
+    listed = LoadFaceCaptioner.define_schema().inputs[0].options
+    assert "mine" in listed and not any("deep" in name or "binary" in name for name in listed)
+
+
+def test_a_folder_that_cannot_be_looked_into_costs_its_own_models_only(llm_folder, monkeypatch, caplog):
+    def fail(self, pattern):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(captioner_model.Path, "glob", fail)
+    assert LoadFaceCaptioner.define_schema().inputs[0].options == [USE_HUB_ID]
+    assert "cannot be listed" in caplog.text and str(llm_folder) in caplog.text
+
+
 def test_choosing_a_model_reads_nothing_yet(captioner):
     assert captioner.patcher is None
 

@@ -2,6 +2,7 @@
 
 import folder_paths
 import pytest
+from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.face_parser import FaceParserLoader
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.model import LoadConsistentIDModel
@@ -53,3 +54,24 @@ def test_what_is_known_to_be_something_else_is_not_preselected(models, node, nam
 def test_an_empty_list_preselects_nothing(models, node, name, likely):
     found = combo(node, name)
     assert (found.options, found.default) == ([], None)
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RecursionError("too deep")])
+@pytest.mark.parametrize("folder", [*folders.FACE_PARSING, folders.EMBEDDINGS])
+def test_a_folder_that_cannot_be_listed_costs_its_files_only(models, monkeypatch, caplog, folder, error):
+    """Such as one below it that may be listed but not entered."""
+    (models / PARSER).touch()
+    for name in (folders.EMBEDDINGS, folders.LLM):
+        monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(models)], {".safetensors"}))
+    list_files = folder_paths.get_filename_list
+
+    def broken(name):
+        if name == folder:
+            raise error
+        return list_files(name)
+
+    monkeypatch.setattr(folder_paths, "get_filename_list", broken)
+    for node in NODES:
+        node.define_schema()
+    assert folders.list_weights(*folders.FACE_PARSING) == [PARSER]
+    assert f"The files in '{folder}' cannot be listed" in caplog.text
