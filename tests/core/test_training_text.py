@@ -2,7 +2,7 @@ import pytest
 from golden_set import manifest
 
 from consistentid_core.text.caption import align_caption
-from consistentid_core.training.text import MAX_ALIGNED_LENGTH, training_text, training_tokens
+from consistentid_core.text.training_text import MAX_ALIGNED_LENGTH, training_text, training_tokens
 
 PARTS = ["Face", "Left_Eye", "Left_Ear", "Nose", "Upper_Lip"]
 GOLDEN = manifest("training_text")

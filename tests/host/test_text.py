@@ -13,7 +13,7 @@ from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.text.markers import MARKER
 from consistentid_pack.consistentid_core.text.prompt import assemble
 from consistentid_pack.consistentid_core.text.tokens import facial_slots, plain_characters, row_positions
-from consistentid_pack.consistentid_core.training.text import training_text, training_tokens
+from consistentid_pack.consistentid_core.text.training_text import training_text, training_tokens
 from consistentid_pack.nodes.prompt.tokens import (
     clean_tokens,
     clip_family,

@@ -1,13 +1,13 @@
 """The text of one training sample, framed as in the original's dataset.
 
-Source: SPEC 7.1, "Text". Inference uses another frame (:mod:`..text.prompt`).
+Source: SPEC 7.1, "Text". Inference uses another frame (:mod:`.prompt`).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ..text.caption import Order, align_caption
-from ..text.tokens import (
+from .caption import Order, align_caption
+from .tokens import (
     CONTEXT_LENGTH,
     facial_slots,
     mark_tokens,
