@@ -12,8 +12,8 @@ import numpy as np
 
 from ..errors import ConsistentIDError
 from ..faces.face_parts import find_parts
-from ..regions import CLASSES
-from ..text.caption import align_caption, region_of_part
+from ..regions import CLASSES, region_of_part
+from ..text.caption import align_caption
 from ..text.tokens import CONTEXT_LENGTH, mark_tokens, plain_characters
 from ..text.training_text import MAX_ALIGNED_LENGTH, training_text, training_tokens
 from .folder_store import load_portrait, record_files

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..regions import REGION_NAMES
-from ..text.caption import region_of_part
+from ..regions import REGION_NAMES, region_of_part
 from . import quarantine
 from .folder_store import FolderStore
 from .shard_store import INDEX, iterate_rows
