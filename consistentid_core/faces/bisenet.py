@@ -5,7 +5,6 @@ distributed as ``face_parsing.pth`` and ``parsing_bisenet.pth``), so that it loa
 Source: SPEC 2.3.
 """
 
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -18,11 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import CheckpointError
+from ..files.catalogue import FACE_PARSER as PARSER_FILE
+from ..files.quoting import listed
+from ..files.state_dict import FACE_PARSER, flatten, refuse_other_kind, require_usable
+from ..files.weights_file import read_weights
 from ..regions import CLASSES
 
 #: Normalisation of the ImageNet-trained trunk.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
+
+_CHOOSE = f"{PARSER_FILE}, also called {' or '.join(PARSER_FILE.other_names)}"
 
 #: Widths of the trunk's four stages.
 _STAGES = (64, 128, 256, 512)
@@ -55,18 +60,24 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     """Read a face-parsing checkpoint and check that it fits, without running pickled code.
 
     Returns the complete state dict of :class:`BiSeNet` in float32.
-    Raises CheckpointError if the file cannot be read or holds something else.
+    Raises MissingModelError if there is no such file, CheckpointError if it cannot be read, holds something
+    else, or has values that nothing can be computed with.
     """
-    return check_weights(_read(Path(path)), source=Path(path).name)
+    return check_weights(read_weights(path), source=str(path))
 
 
-def check_weights(state_dict: Mapping[str, Any], *, source: str) -> dict[str, Tensor]:
-    """Match a state dict with the network; a leading ``module.`` is accepted.
+def check_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:
+    """Match a state dict with the network; what trainers put before all keys is accepted.
 
     Batch counters, which only training uses, may be missing.
-    Raises CheckpointError that lists missing and unexpected keys and wrong shapes.
+    Returns the complete state dict of :class:`BiSeNet` in float32.
+    Raises CheckpointError that says what else it is, or lists missing, unexpected, misshapen and unusable entries.
     """
-    found = {key.removeprefix("module."): value for key, value in state_dict.items()}
+    if not isinstance(state_dict, Mapping):
+        raise CheckpointError(
+            f"'{source}' holds a {type(state_dict).__name__} instead of named weights. Choose {_CHOOSE}."
+        )
+    found = flatten(state_dict)
     expected = BiSeNet(device="meta").state_dict()
     for key, value in expected.items():
         if key.endswith("num_batches_tracked"):
@@ -77,52 +88,25 @@ def check_weights(state_dict: Mapping[str, Any], *, source: str) -> dict[str, Te
         *_listing("of another shape", list(_wrong_shapes(found, expected))),
     ]
     if problems:
+        refuse_other_kind(source, flatten(state_dict), wanted=FACE_PARSER, choose=_CHOOSE)
         raise CheckpointError(
             f"'{source}' is not a face parser this pack can use: {'; '.join(problems)}. Expected is the "
-            f"BiSeNet checkpoint with {len(CLASSES)} classes, 'face_parsing.pth' (53 MB; also called "
-            "'79999_iter.pth' or 'parsing_bisenet.pth')."
+            f"BiSeNet checkpoint with {len(CLASSES)} classes, {_CHOOSE}."
         )
-    return {key: found[key].to(value.dtype) for key, value in expected.items()}
+    weights = {key: found[key] for key in expected}
+    require_usable(source, weights, any_type=True)
+    return {key: weights[key].to(value.dtype) for key, value in expected.items()}
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        if path.suffix.lower() in (".safetensors", ".sft"):
-            from safetensors.torch import load_file
-
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"'{path.name}' holds something else than weights and was not opened, because it could run code. "
-            "Download the face parser again from a source you trust, or use a .safetensors file."
-        ) from error
-    except Exception as error:  # safetensors, zipfile and torch each raise their own
-        raise CheckpointError(
-            f"'{path.name}' cannot be read ({error}). The file is damaged or incomplete: compare its size "
-            "with the source's and download it again."
-        ) from error
-    if not isinstance(content, Mapping):
-        raise CheckpointError(
-            f"'{path.name}' holds a {type(content).__name__} instead of named weights. "
-            "Choose the face parser's own file, 'face_parsing.pth' (53 MB)."
-        )
-    return content
-
-
-def _listing(what: str, keys: list[str], limit: int = 6) -> Iterator[str]:
+def _listing(what: str, keys: list[str]) -> Iterator[str]:
     if keys:
-        more = f" and {len(keys) - limit} more" if len(keys) > limit else ""
-        yield f"{len(keys)} keys are {what} ({', '.join(keys[:limit])}{more})"
+        yield f"{len(keys)} keys are {what} ({listed(keys)})"
 
 
 def _wrong_shapes(found: Mapping[str, Any], expected: Mapping[str, Tensor]) -> Iterator[str]:
     for key, value in expected.items():
         if key in found and not (isinstance(found[key], Tensor) and found[key].shape == value.shape):
-            shape = tuple(getattr(found[key], "shape", ()))
+            shape = tuple(found[key].shape) if isinstance(found[key], Tensor) else type(found[key]).__name__
             yield f"{key}: {shape} instead of {tuple(value.shape)}"
 
 

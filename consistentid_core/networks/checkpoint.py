@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from ..errors import CheckpointError
 from ..families import FAMILIES, Family, family_of_adapter
+from ..files.catalogue import CONSISTENTID_SD15, CONSISTENTID_SDXL
+from ..files.quoting import listed
+from ..files.state_dict import CONSISTENTID, flatten, kind_of, refuse_other_kind, require_usable
 from ..files.weights_file import read_weights
 from .facial_encoder import FacialEncoder
 from .projection import IDProjection
@@ -24,22 +27,10 @@ _ADAPTERS = "adapter_modules"
 #: Released SD1.5 and SDXL files name this group differently; converters use either for both.
 _ID_PROJECTIONS = ("image_proj", "image_proj_model")
 
-#: How files that people pick by mistake are recognised: text in a key -> what the file is.
-_OTHER_KINDS = (
-    ("ip_adapter.", "an IP-Adapter or InstantID file"),
-    ("id_encoder.", "a PhotoMaker file"),
-    ("lora", "a LoRA"),
-    ("diffusion_model.", "a Stable Diffusion checkpoint"),
-    ("cp.resnet.", "the face parser (BiSeNet)"),
-    ("vision_model.", "a CLIP vision model"),
-    ("text_model.", "a text encoder"),
-    ("down_blocks.", "a UNet, VAE or ControlNet in diffusers format"),
+_CHOOSE = (
+    f"{CONSISTENTID_SD15.name} (SD1.5) or {CONSISTENTID_SDXL.name} (SDXL), or a safetensors conversion of one"
 )
-
-_WHAT_TO_DO = (
-    "Use ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin, or a safetensors conversion of one; "
-    "if this is such a file, download it again."
-)
+_WHAT_TO_DO = f"Use {_CHOOSE}; if this is such a file, download it again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,21 +54,29 @@ class Checkpoint:
     layer_count: int
 
 
-def load_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+def load_checkpoint(path: str | PathLike[str], *, mapped: bool = True) -> Checkpoint:
     """Read and recognise a ConsistentID file: ``.safetensors``, or a pickle through the restricted unpickler.
 
+    mapped: as of :func:`.read_weights`.
     Raises MissingModelError if there is no such file, CheckpointError if it cannot be
-    read or is not a complete ConsistentID checkpoint.
+    read, is not a complete ConsistentID checkpoint, or has values that nothing can be computed with.
     """
-    return recognise(read_weights(path), name=str(path))
+    checkpoint = recognise(read_weights(path, mapped=mapped), name=str(path))
+    for group, tensors in (
+        (_FACIAL_ENCODER, checkpoint.facial_encoder),
+        (_ID_PROJECTIONS[0], checkpoint.id_projection),
+        (_ADAPTERS, checkpoint.adapters),
+    ):
+        require_usable(str(path), {f"{group}.{key}": tensor for key, tensor in tensors.items()})
+    return checkpoint
 
 
 def recognise(state_dict: Mapping[str, Any], *, name: str = "state dict") -> Checkpoint:
     """Recognise a ConsistentID checkpoint in memory.
 
     state_dict: the three groups as nested dictionaries or as key prefixes, the ID projection
-    under either of its names; or a training state dict, whose ``unet`` keys are ignored and
-    whose keys may start with ``module.`` (distributed training).
+    under either of its names; or a training state dict, whose ``unet`` keys are ignored. All keys may
+    start with what trainers put before them (:data:`.WRAPPINGS`).
     name: how error messages call it.
     Raises CheckpointError listing missing, unexpected and misshapen keys.
     """
@@ -166,8 +165,7 @@ def _canonical_groups(state_dict: Mapping[str, Any], name: str) -> _Groups:
     }
     others: list[str] = []
     ignored: list[str] = []
-    for key, value in _flatten(state_dict):
-        key = key.removeprefix("module.")
+    for key, value in flatten(state_dict).items():
         group, _, rest = key.partition(".")
         if group in groups and rest:
             groups[group][rest] = value
@@ -190,15 +188,6 @@ def _canonical_groups(state_dict: Mapping[str, Any], name: str) -> _Groups:
     )
 
 
-def _flatten(state_dict: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Entries with nested dictionaries, one level deep, written as prefixes."""
-    for key, value in state_dict.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{key}.{inner}", nested) for inner, nested in value.items())
-        else:
-            yield str(key), value
-
-
 # --- step 2: signature ------------------------------------------------------------------------------------
 
 
@@ -210,9 +199,9 @@ def _require_all_groups(groups: _Groups, name: str) -> None:
     if groups.facial_encoder or groups.adapters:
         found = "it has " + ", ".join(f"{count} keys in {group}" for group, count in counts.items())
     elif outside:
-        kind = next((kind for part, kind in _OTHER_KINDS if any(part in key for key in outside)), None)
-        found = f"it looks like {kind}" if kind else "it is of an unknown kind"
-        found += f"; its keys are {_shorten(outside, 3)}"
+        refuse_other_kind(name, outside, wanted=CONSISTENTID, choose=_CHOOSE)
+        unknown = "wrapped in an unknown way" if kind_of(outside) == CONSISTENTID else "of an unknown kind"
+        found = f"it is {unknown}; its keys are {listed(outside, 3)}"
     else:
         # What the original's converter makes of a distributed training checkpoint (SPEC 1.1).
         found = "it holds no tensors; convert it again, from a file that does"
@@ -231,7 +220,7 @@ def _value_problems(groups: _Groups) -> list[str]:
         for key, value in groups.flat().items()
         if not (isinstance(value, Tensor) and value.is_floating_point())
     ]
-    return [f"entries that are no floating-point tensors ({len(wrong)}): {_shorten(wrong)}"] if wrong else []
+    return [f"entries that are no floating-point tensors ({len(wrong)}): {listed(wrong)}"] if wrong else []
 
 
 def _name_problems(groups: _Groups) -> list[str]:
@@ -251,9 +240,9 @@ def _name_problems(groups: _Groups) -> list[str]:
     unexpected = [key for key in found if key not in narrow] + groups.others
     problems = []
     if missing:
-        problems.append(f"missing keys ({len(missing)}): {_shorten(missing)}")
+        problems.append(f"missing keys ({len(missing)}): {listed(missing)}")
     if unexpected:
-        problems.append(f"unexpected keys ({len(unexpected)}): {_shorten(unexpected)}")
+        problems.append(f"unexpected keys ({len(unexpected)}): {listed(unexpected)}")
     if problems:
         return problems
     wrong = [
@@ -261,7 +250,7 @@ def _name_problems(groups: _Groups) -> list[str]:
         for key, shape in narrow.items()
         if found[key].dim() != len(shape) or 0 in found[key].shape
     ]
-    return [f"keys of another shape ({len(wrong)}): {_shorten(wrong)}"] if wrong else []
+    return [f"keys of another shape ({len(wrong)}): {listed(wrong)}"] if wrong else []
 
 
 def _shape_problems(groups: _Groups) -> list[str]:
@@ -286,7 +275,7 @@ def _shape_problems(groups: _Groups) -> list[str]:
         for key, shape in expected.items()
         if tuple(found[key].shape) != shape
     ]
-    return [f"keys of another shape ({len(wrong)}): {_shorten(wrong)}"] if wrong else []
+    return [f"keys of another shape ({len(wrong)}): {listed(wrong)}"] if wrong else []
 
 
 def _family(cross_attention_dim: int, layer_count: int, name: str) -> Family:
@@ -337,8 +326,3 @@ def _layer_count(adapters: Iterable[str]) -> int:
 
 def _rank(adapters: Mapping[str, Tensor]) -> int:
     return adapters["0.to_q_lora.down.weight"].shape[0]
-
-
-def _shorten(texts: Sequence[str], limit: int = 5) -> str:
-    more = f" and {len(texts) - limit} more" if len(texts) > limit else ""
-    return ", ".join(texts[:limit]) + more

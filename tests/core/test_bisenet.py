@@ -111,7 +111,7 @@ class RunsCode:
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path, capsys):
     torch.save({"x": RunsCode()}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match="evil.pth.*not opened"):
+    with pytest.raises(CheckpointError, match="evil.pth.*would run print, which is refused"):
         load_weights(tmp_path / "evil.pth")
     assert capsys.readouterr().out == ""
 
@@ -121,7 +121,7 @@ def test_a_truncated_file_is_reported_as_damaged(weights, tmp_path, name):
     path = tmp_path / name
     save_file(weights, path) if name.endswith("safetensors") else torch.save(weights, path)
     path.write_bytes(path.read_bytes()[:1_000_000])
-    with pytest.raises(CheckpointError, match=rf"'{name}' cannot be read"):
+    with pytest.raises(CheckpointError, match=rf"{name}' is 1000000 bytes that cannot be decoded"):
         load_weights(path)
 
 
@@ -129,3 +129,52 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save([1, 2, 3], tmp_path / "list.pth")
     with pytest.raises(CheckpointError, match="holds a list"):
         load_weights(tmp_path / "list.pth")
+
+
+@pytest.mark.parametrize("wrapping", ["model.", "module.", "_orig_mod.", "state_dict."])
+def test_what_trainers_put_before_all_keys_is_accepted(weights, wrapping):
+    loaded = check_weights(
+        {f"{wrapping}{key}": value for key, value in weights.items()}, source="wrapped.pth"
+    )
+    assert loaded.keys() == weights.keys()
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [
+        (["FacialEncoder.visual_projection.latents", "image_proj.norm.weight"], "a ConsistentID file"),
+        (["state_dict.adapter_modules.0.to_q_lora.down.weight", "epoch"], "a ConsistentID file"),
+        (["model.diffusion_model.out.2.bias", "first_stage_model.a"], "a Stable Diffusion checkpoint"),
+        (["segformer.encoder.a"], "a SegFormer network"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_before_its_keys(keys, kind):
+    with pytest.raises(CheckpointError) as error:
+        check_weights(dict.fromkeys(keys, torch.zeros(1)), source="other.bin")
+    message = str(error.value)
+    assert message.startswith(
+        f"'other.bin' is {kind}, not a face parser: choose 'face_parsing.pth' (53,289,463 bytes), also called "
+        "79999_iter.pth or parsing_bisenet.pth. Its keys are "
+    )
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_values_that_are_no_numbers_are_refused_by_name(weights, value):
+    broken = {**weights, "cp.resnet.bn1.weight": weights["cp.resnet.bn1.weight"].clone()}
+    broken["cp.resnet.bn1.weight"][3] = value
+    with pytest.raises(
+        CheckpointError, match=r"\(1\): cp.resnet.bn1.weight \(with values that are not numbers"
+    ):
+        check_weights(broken, source="broken.pth")
+
+
+def test_eight_bit_floats_are_converted(weights):
+    small = {
+        key: value.to(torch.float8_e4m3fn) if value.dim() == 4 else value for key, value in weights.items()
+    }
+    assert check_weights(small, source="small.pth")["cp.resnet.conv1.weight"].dtype == torch.float32
+
+
+def test_keys_that_are_no_texts_are_named_by_their_type(weights):
+    with pytest.raises(CheckpointError, match=r"1 keys are unexpected \(\(int\)\)"):
+        check_weights({**weights, 7: torch.zeros(1)}, source="seven.pth")

@@ -54,19 +54,21 @@ def test_every_container_is_read_from_every_format(tmp_path, groups, container, 
         assert all(torch.equal(found[key], tensor) for key, tensor in groups[group].items())
 
 
-@pytest.mark.parametrize("file_format", PICKLES)
-def test_pickles_are_read_restricted_and_mapped_where_the_format_allows(
-    tmp_path, groups, file_format, monkeypatch
-):
-    asked = []
-    torch_load = torch.load
-    monkeypatch.setattr(
-        torch, "load", lambda path, **options: asked.append(options) or torch_load(path, **options)
-    )
-    load_checkpoint(write(tmp_path, nested(groups), file_format))
-    assert asked == [
-        {"map_location": "cpu", "weights_only": True, "mmap": not file_format.startswith("legacy")}
-    ]
+@pytest.mark.parametrize("wrapping", ["model.", "module.", "_orig_mod.", "state_dict.", "module._orig_mod."])
+@pytest.mark.parametrize("file_format", [".bin", ".safetensors"])
+def test_what_trainers_put_before_all_keys_is_accepted(tmp_path, groups, wrapping, file_format):
+    checkpoint = load_checkpoint(write(tmp_path, flat(groups, before=wrapping), file_format))
+    assert checkpoint.adapters.keys() == groups["adapter_modules"].keys()
+
+
+def test_groups_within_a_saved_state_are_accepted(tmp_path, groups):
+    checkpoint = load_checkpoint(write(tmp_path, {"state_dict": nested(groups)}, ".bin"))
+    assert checkpoint.facial_encoder.keys() == groups["FacialEncoder"].keys()
+
+
+def test_a_wrapping_that_carries_something_else_is_told_from_another_kind_of_file(tmp_path, groups):
+    message = refusal(write(tmp_path, {"state_dict": nested(groups), "epoch": 3}, ".bin"))
+    assert "it is wrapped in an unknown way; its keys are state_dict.FacialEncoder." in message
 
 
 # --- files of another kind --------------------------------------------------------------------------------
@@ -93,9 +95,11 @@ OTHER_FILES = {
     "a PhotoMaker file": [
         {"id_encoder": tensors("fuse_module.mlp1.fc1.weight"), "lora_weights": tensors("a")}
     ],
-    "the face parser (BiSeNet)": [tensors("cp.resnet.conv1.weight", "ffm.convblk.conv.weight")],
+    "a face parser": [tensors("cp.resnet.conv1.weight", "ffm.convblk.conv.weight")],
     "a CLIP vision model": [tensors("vision_model.embeddings.class_embedding")],
     "a text encoder": [tensors("text_model.embeddings.token_embedding.weight")],
+    "a SegFormer network": [tensors("segformer.encoder.patch_embeddings.0.proj.weight")],
+    "a person of Save ID Embedding": [tensors("id_embeds", "photo.0")],
     "a UNet, VAE or ControlNet in diffusers format": [tensors("down_blocks.0.resnets.0.conv1.weight")],
 }
 
@@ -114,7 +118,9 @@ def test_a_file_of_another_kind_is_refused_by_name(tmp_path, kind, state_dict, f
             if isinstance(value, torch.Tensor)
         }
     message = refusal(write(tmp_path, state_dict, file_format))
-    assert f"it looks like {kind}; its keys are " in message
+    assert message.startswith(f"'{tmp_path / 'weights'}")
+    assert f"' is {kind}, not a ConsistentID file: choose ConsistentID-v1.bin (SD1.5) or " in message
+    assert "Its keys are " in message
 
 
 def test_a_file_of_an_unknown_kind_is_refused_with_some_of_its_keys(tmp_path):

@@ -35,8 +35,11 @@ FOR_PROGRAMMERS = (
     "Unknown provider '…'.",
 )
 
-#: Reasons behind the colon of "The contents of '…' do not fit its header: …".
+#: Reasons behind the colon of "'…' was not opened: …" and "The contents of '…' do not fit its header: …".
 REASONS = (
+    "it describes its tensors in more than",
+    "it uses something else than texts and numbers as keys",
+    "it nests or repeats its contents far more than weights do",
     "the ID embedding contains values that are not numbers",
     "the description of the face cannot be used",
     "'…' is no part of the …",
