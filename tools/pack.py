@@ -2,6 +2,7 @@
 
     python tools/pack.py                    into dist/
     python tools/pack.py --output ~/Downloads --allow-dirty
+    python tools/pack.py --release 0.1.0    only if it may be published as it is
 
 Needs git and Python 3.10 or newer, nothing else. In it is what git tracks, less what .comfyignore
 names, which is what the node registry hands out too. Equal files make an equal archive.
@@ -15,20 +16,23 @@ if sys.version_info < (3, 10):
 import argparse
 import os
 import re
-import subprocess
 import zipfile
-from collections.abc import Container
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools import paths
 from tools.console import CommandError, run_command, say
+from tools.repository import git
 
 #: Written for every file, since what a file holds is all that counts: the earliest date a zip can hold.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX, _READABLE_FILE = 3, 0o100644
 _SHOWN_CHANGES = 5
+
+#: A name that is kept free for examples stands for an address that is not known yet.
+_PLACEHOLDER = r"(?:https?://|[\w.+-]+@)example\.org[^\s\"'`<>)\]]*"
 
 _NOTHING_IGNORED = 1  # exit code of git check-ignore
 
@@ -41,7 +45,17 @@ def main() -> int:
     parser.add_argument(
         "--allow-dirty", action="store_true", help="pack the files as they are, changes and new ones too"
     )
+    parser.add_argument(
+        "--release",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="refuse what must not be published: addresses that are made up, a version without its changes, "
+        "or another one than named",
+    )
     options = parser.parse_args()
+    if options.release is not None and (left := list(find_unfinished(options.release))):
+        raise CommandError("Not ready to be published:" + "".join(f"\n  {line}" for line in left))
     archive = build(options.output, allow_dirty=options.allow_dirty)
     with zipfile.ZipFile(archive) as content:
         files = content.infolist()
@@ -75,17 +89,17 @@ def build(folder: Path, *, allow_dirty: bool = False) -> Path:
 
 def tracked_files(*, allow_dirty: bool) -> list[str]:
     """What goes into the archive: paths below the repository's root, with slashes, sorted."""
-    if _git("rev-parse", "--show-cdup") != "\n":
+    if git("rev-parse", "--show-cdup") != "\n":
         raise CommandError(
             f"{paths.ROOT} is not the root of a git repository, so it is unknown what to pack."
         )
-    changes = _git("status", "--porcelain").splitlines()
+    changes = git("status", "--porcelain").splitlines()
     if changes and not allow_dirty:
         more = f" and {len(changes) - _SHOWN_CHANGES} more" if len(changes) > _SHOWN_CHANGES else ""
         shown = ", ".join(change[3:] for change in changes[:_SHOWN_CHANGES])
         raise CommandError(f"Uncommitted changes: {shown}{more}. Commit them, or use --allow-dirty.")
-    listed = _git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    unneeded = _git(
+    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    unneeded = git(
         *("-c", f"core.excludesFile={paths.ROOT / '.comfyignore'}"),
         *("check-ignore", "--no-index", "--stdin", "-z"),
         input=listed,
@@ -95,6 +109,32 @@ def tracked_files(*, allow_dirty: bool) -> list[str]:
     return sorted(name for name in names if (paths.ROOT / name).is_file())  # without the deleted ones
 
 
+def find_unfinished(version: str = "") -> Iterator[str]:
+    """What has to be put right by hand before a release, one line each.
+
+    version: what is to be released; whatever pyproject.toml says if it is empty.
+    """
+    if version not in ("", project("version")):
+        yield f"pyproject.toml is of version {project('version')}, not {version}."
+    for name in _published():
+        try:
+            lines = (paths.ROOT / name).read_text("utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue  # a picture
+        for number, line in enumerate(lines, 1):
+            for address in re.findall(_PLACEHOLDER, line):
+                yield f"{name}, line {number}: {address} is a placeholder for the project's own address."
+    changes = (paths.ROOT / "CHANGELOG.md").read_text("utf-8")
+    if not re.search(rf"^## {re.escape(project('version'))}\b", changes, re.MULTILINE):
+        yield f"CHANGELOG.md has no section for version {project('version')}."
+
+
+def _published() -> list[str]:
+    """The archive's files, and those that only the repository's own page shows."""
+    listed = git("ls-files", "-z", "--", ".github").split("\0")
+    return [*tracked_files(allow_dirty=True), *(name for name in listed if (paths.ROOT / name).is_file())]
+
+
 def project(key: str) -> str:
     """A text of pyproject.toml's first section; Python 3.10 has no reader for the format."""
     section = (paths.ROOT / "pyproject.toml").read_text("utf-8").split("[project]")[1].split("\n[")[0]
@@ -102,20 +142,6 @@ def project(key: str) -> str:
     if match is None:
         raise CommandError(f"pyproject.toml has no {key} in its section [project].")
     return match[1]
-
-
-def _git(*arguments: str, input: str = "", success: Container[int] = (0,)) -> str:
-    """Run git in the repository's root and return its output; paths in it are UTF-8 on every system."""
-    command = ["git", "-C", str(paths.ROOT), *arguments]
-    try:
-        result = subprocess.run(command, input=input.encode(), capture_output=True)
-    except FileNotFoundError:
-        raise CommandError(
-            "git is needed to know which files belong to the pack, and is not there."
-        ) from None
-    if result.returncode not in success:
-        raise CommandError(f"git: {result.stderr.decode(errors='replace').strip()}")
-    return result.stdout.decode()
 
 
 if __name__ == "__main__":

@@ -120,6 +120,17 @@ def test_a_user_gets_everything_in_the_folder(own_files, folder):
 
 
 def test_a_user_gets_no_tests_tools_or_caches(own_files):
-    unwanted = {".ci", ".git", ".gitignore", ".comfyignore", ".host", ".venv", "benchmarks", "tests", "tools"}
+    unwanted = {
+        ".ci",
+        ".git",
+        ".github",
+        ".gitignore",
+        ".comfyignore",
+        ".host",
+        ".venv",
+        "benchmarks",
+        "tests",
+        "tools",
+    }
     assert {name.split("/")[0] for name in own_files} & unwanted == set()
     assert [name for name in own_files if "__pycache__" in name or name.endswith(".pyc")] == []
