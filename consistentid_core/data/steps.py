@@ -95,7 +95,7 @@ class Parse:
     def __init__(self, settings: Settings):
         self._network = BiSeNet()
         self._network.load_state_dict(load_weights(settings.face_parser))
-        self._network.eval().to(settings.device)
+        self._network.train(False).to(settings.device)
 
     def __call__(self, row: Row) -> Row:
         label_map = parse_picture(self._network, from_encoded(row["resized"]), SIDE)

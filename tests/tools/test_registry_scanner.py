@@ -31,16 +31,17 @@ TRIGGERS = {
     "databases": r"\bsqlite3\b|\bpsycopg\d?\b|\bpymysql\b",
     "native code": r"\bctypes\b|\bcffi\b|\bwinreg\b",
     "shells": r"\brm\s+-rf\b|\bcurl\s+-|\bwget\s|\bchmod\s|\bsudo\s",
-    "markup": r"\bonload\s*=|\bonerror\s*=|<script\b",
+    "markup": r"<[^<>]*\bon(?:load|error)\s*=|<script\b",
     "packages by address": r"(?m)^[\w\[\]-]+\s*@\s*(?:https?|git\+)|\bgit\+https?://",
 }
 
 #: (file, rule) -> why the words stay.
 ALLOWED = {
+    ("consistentid_core/data/report.py", "encoding"): "a page of pictures that needs no other file",
     (
-        "consistentid_core/faces/bisenet.py",
-        "unpickling",
-    ): "names the error of torch's restricted unpickler, to word it",
+        "consistentid_core/files/pickle_scan.py",
+        "encoding",
+    ): "names the error of a damaged archive, to word it",
 }
 
 TEXTS = (
