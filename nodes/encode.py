@@ -34,7 +34,8 @@ PROMPT_INPUTS = [
         multiline=True,
         default=FAMILIES["sd15"].default_caption,
         tooltip="A description of the face, appended to the prompt. Its words face, ears, eyes, nose and mouth carry "
-        "the parts of the face. Type it, or connect Caption Face or any node that gives text.",
+        "the parts of the face. Type it, or connect Caption Face or any node that gives text. Empty: the original's "
+        "fixed sentence for the adapter's family; the default here is the one for SD1.5.",
     ),
     io.Combo.Input(
         "mode",

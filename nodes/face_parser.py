@@ -93,7 +93,7 @@ class FaceParser(io.ComfyNode):
                     default=str(FAMILIES["sd15"].parse_size),
                     optional=True,
                     tooltip="Side of the square the photo is resized to for the parser: the original uses "
-                    "512 for SD1.5 and 1280 for SDXL. 1280 takes six times as long.",
+                    "512 for SD1.5 and 1280 for SDXL; the default is the one for SD1.5. 1280 takes six times as long.",
                 ),
                 _no_face(),
                 _batch(),

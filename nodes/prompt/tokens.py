@@ -94,6 +94,11 @@ def original_plain_tokens(clip, text: str) -> HostTokens:
     return _single_rows(clip, _tokenize(clip, text, clean=plain_characters), keep_end=True)
 
 
+def host_tokens(clip, text: str) -> HostTokens:
+    """The host's own tokens of a text without markers."""
+    return clip.tokenize(text)
+
+
 def clean_tokens(clip, text: str) -> FacialTokens:
     """The host's own tokens of the prompt without its markers, in as many chunks as it takes.
 
