@@ -4,14 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from comfy_api.latest import io, ui
+from PIL import Image
 
-from ...consistentid_core.faces.face_parts import FaceParts
+from ...consistentid_core.faces.face_parts import FaceParts, FacePhoto
 from ...consistentid_core.faces.pictures import crops
 from ...consistentid_core.regions import region_named, region_of_word
 from ...consistentid_core.text.markers import MARKER
-from ..host.pictures import to_image
 from ..prompt.facial_prompt import FacialPrompt
+from . import temp_pictures
+from .parts import MAX_PHOTOS
 
 _LETTERS = re.compile(r"\w+")
 
@@ -129,18 +130,14 @@ def _appearance(region: str) -> dict[str, str]:
     return {"region": region, "label": found.label, "colour": "#{:02x}{:02x}{:02x}".format(*found.colour)}
 
 
-def save_crops(face_parts: FaceParts) -> list[dict]:
-    """The crops as CLIP sees them, 224 x 224, in ComfyUI's temporary folder; stored photos have none."""
-    shown = list(crops(face_parts))
-    if not shown:
-        return []
-    saved = ui.ImageSaveHelper.save_images(
-        to_image([picture for _, picture in shown]),
-        filename_prefix="ConsistentID_crop",
-        folder_type=io.FolderType.temp,
-        cls=None,
-    )
+def save_crops(face_parts: FaceParts) -> list[dict[str, str]]:
+    """The crops of the first photos as CLIP sees them, 224 x 224, as temporary files; stored photos have none."""
+    pictured = [photo for photo in face_parts.photos if isinstance(photo, FacePhoto)]
     return [
-        {"name": part.name, **_appearance(part.region), **file}
-        for (part, _), file in zip(shown, saved, strict=True)
+        {
+            "name": part.name,
+            **_appearance(part.region),
+            **temp_pictures.save(temp_pictures.encoded(Image.fromarray(picture), "PNG"), ".png"),
+        }
+        for part, picture in crops(FaceParts(tuple(pictured[:MAX_PHOTOS])))
     ]

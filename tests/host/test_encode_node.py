@@ -4,13 +4,22 @@ import gc
 import weakref
 
 import folder_paths
+import numpy as np
 import pytest
 import torch
-from consistentid_pack.consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts
+from consistentid_pack.consistentid_core.faces.clip_pixels import centre_square
+from consistentid_pack.consistentid_core.faces.face_parts import (
+    FaceParts,
+    FacePhoto,
+    choose_parts,
+    find_parts,
+)
 from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.consistentid_core.text.prompt import MODES
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
+from consistentid_pack.nodes.previews.parts import MAX_PHOTOS
 from golden_host import GoldenCLIP, clip_vision, consistentid_model
+from PIL import Image
 from portrait_asset import LABELS, PORTRAIT
 
 FACE = FaceParts((FacePhoto(PORTRAIT, find_parts(LABELS)),))
@@ -67,3 +76,32 @@ def test_the_text_encoder_goes_with_its_last_user(mode):
         assert gone() is None
     finally:
         gc.enable()
+
+
+def temp_files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_same_crops_are_written_once_however_often_the_prompt_changes(temp_folder):
+    first = encode().ui["consistentid_crops"]
+    written = temp_files(temp_folder)
+    assert len(written) == len(FACE.photos[0].parts) == 5
+    assert encode(caption="two eyes.").ui["consistentid_crops"] == first
+    assert temp_files(temp_folder) == written
+    assert sorted(f"{crop['subfolder']}/{crop['filename']}" for crop in first) == written
+
+
+def test_crops_are_what_clip_sees(temp_folder):
+    photo = FACE.photos[0]
+    for part, crop in zip(photo.parts, encode().ui["consistentid_crops"], strict=True):
+        with Image.open(temp_folder / crop["subfolder"] / crop["filename"]) as file:
+            assert np.array_equal(np.asarray(file), centre_square(photo.crop(part)))
+        assert (crop["name"], crop["region"], crop["type"]) == (part.name, part.region, "temp")
+
+
+def test_of_many_photos_the_crops_of_the_first_are_shown(temp_folder):
+    nose = choose_parts(FACE.photos[0].parts, ["nose"])
+    photos = tuple(FacePhoto(np.roll(PORTRAIT, 7 * number, axis=1), nose) for number in range(MAX_PHOTOS + 2))
+    crops = encode(face_parts=FaceParts(photos), caption="nose.").ui["consistentid_crops"]
+    first = encode(face_parts=FaceParts(photos[:MAX_PHOTOS]), caption="nose.").ui["consistentid_crops"]
+    assert crops == first and len(crops) == MAX_PHOTOS

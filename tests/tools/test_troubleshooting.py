@@ -30,6 +30,7 @@ FOR_PROGRAMMERS = (
     "Only stored photos can be written",
     "Got … face embeddings and CLIP features of",
     "No facial region is called '…'.",
+    "The caption is empty: no word carries a facial part.",
     "The prompts mark … rows but come with",
     "The threshold is a score above 0 and at most 1",
     "Unknown provider '…'.",
