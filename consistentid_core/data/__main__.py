@@ -10,6 +10,7 @@ error it names, 130 by Ctrl-C; of check: 0 all is well, 1 training would lose or
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from .check import Tokenizer, check_set, describe
 from .progress import Progress
 from .ray_engine import Workers, build_with_ray
 from .report import write_report
-from .steps import Settings
+from .steps import Settings, check_settings
 
 #: Where ComfyUI keeps its models and CLIP's tokenizer, seen from the pack in its custom_nodes.
 _COMFYUI = Path(__file__).resolve().parents[4]
@@ -30,6 +31,8 @@ _COMFYUI = Path(__file__).resolve().parents[4]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    # InsightFace uses what scikit-image is about to rename, and says so for every photo.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="insightface")
     try:
         return options.run(options)
     except (ConsistentIDError, ValueError, OSError) as error:
@@ -114,6 +117,7 @@ def _build(options: argparse.Namespace) -> int:
         provider=options.provider,
         keep_faceless=options.keep_faceless,
     )
+    check_settings(settings)
     todo = plan(options.photos, store, retry=options.retry, progress=_shown("Reading photos"))
     print(
         f"{len(todo.pending):,} photos to build, {todo.done:,} done before, {todo.held:,} put aside before, "

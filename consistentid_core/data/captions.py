@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import CheckpointError, MissingModelError
 from ..families import FAMILIES
+from ..text.captioner import check_llava_folder
 from .records import CAPTION_KEY, FACE_CAPTION_KEYS
 from .sources import NO_CAPTION, UnusableError
 
@@ -100,6 +101,15 @@ def caption_source(choice: str, device: str = "cpu") -> CaptionSource:
         f"captions is '{choice}'. Expected sentence, file:PATH (JSON, JSONL or CSV) or llava:FOLDER (a model such as "
         "llava-hf/llava-1.5-7b-hf on this disk)."
     )
+
+
+def check_caption_choice(choice: str) -> None:
+    """Raise what :func:`caption_source` would, but leave a captioner's weights on the disk."""
+    kind, _, place = choice.partition(":")
+    if kind == "llava" and place:
+        check_llava_folder(Path(place))
+    else:
+        caption_source(choice)
 
 
 def _entries(path: Path) -> list[Mapping[str, Any]]:

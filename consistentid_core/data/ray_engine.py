@@ -7,6 +7,7 @@ results are stored in small groups, so little is lost; an error of one photo is 
 drops its block; and readers believe an index that is written last.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -75,6 +76,8 @@ def build_with_ray(
     if not pending:
         return
     ray = _import_ray()
+    for name in ("ray", "ray.data"):  # progress and errors are said here, in words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     started_here = not ray.is_initialized()
     if started_here:
         _start(ray, workers)
@@ -108,6 +111,7 @@ def _run(
 ) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    context.print_on_execution_start = False
     context.max_errored_blocks = 0
     pool = ray.data.ActorPoolStrategy(size=workers.count)
     # Blocks of a few photos: what a block holds is what can be in memory and lost at once.

@@ -15,8 +15,9 @@ from PIL import Image
 from ..errors import ConsistentIDError
 from ..faces.bisenet import BiSeNet, load_weights, parse_picture
 from ..faces.face_parts import find_parts
+from ..files.resolve import find_face_models
 from ..identity.face_analysis import AUTO, load_face_analyser
-from .captions import caption_source
+from .captions import caption_source, check_caption_choice
 from .portrait import from_encoded, to_png
 from .rows import Row
 from .sources import NO_FACE, NO_PARTS, SEVERAL_FACES, UnusableError, open_photo, read_unchanged
@@ -43,6 +44,16 @@ class Settings:
     device: str = "cpu"
     provider: str = AUTO
     keep_faceless: bool = False
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise what the steps would raise once they load their networks: before a photo is read or a worker started.
+
+    Raises MissingModelError, CheckpointError or ValueError. LLaVA's weights alone are not opened.
+    """
+    load_weights(settings.face_parser)
+    find_face_models(settings.insightface)
+    check_caption_choice(settings.captions)
 
 
 def guarded(step: Step) -> Step:

@@ -16,7 +16,7 @@ PARSER_SEED = 2
 
 def photo(number: int, width: int = 160, height: int = 200) -> np.ndarray:
     """A drawn portrait; every number is another person."""
-    return draw(width, height, (width / 2, height / 2, 90), tint=5 * number)
+    return draw(width, height, (width / 2, height / 2, 90), tint=2 * number)
 
 
 def write_photos(folder: Path, count: int) -> list[str]:
