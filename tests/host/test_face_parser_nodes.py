@@ -9,7 +9,7 @@ import torch
 from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError, NoFaceError
 from consistentid_pack.consistentid_core.faces.face_parts import FaceParts
 from consistentid_pack.consistentid_core.regions import CLASSES, REGION_NAMES
-from consistentid_pack.nodes.face_parser import NODES, FaceParser, FaceParserLoader, FacePartsFromMap
+from consistentid_pack.nodes.face_parser import FaceParser, FaceParserLoader, FacePartsFromMap
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.host.label_maps import to_label_maps
 from consistentid_pack.nodes.models.face_parser import FaceParserModel
@@ -378,14 +378,6 @@ def test_only_empty_masks_are_an_error(photo):
 
 
 # ---------------------------------------------------------------- schemas
-
-
-@pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
-def test_every_input_and_output_has_a_tooltip(models, node):
-    schema = node.define_schema()
-    schema.validate()
-    assert schema.description and schema.search_aliases
-    assert all(socket.tooltip for socket in (*schema.inputs, *schema.outputs))
 
 
 def test_both_nodes_have_the_same_outputs_and_keep_their_preview_on_cached_runs(models):

@@ -24,16 +24,8 @@ def test_the_server_imports_the_pack(host, pytestconfig):
 
 
 @pytest.mark.parametrize("node_id", NODE_IDS)
-def test_a_node_of_the_pack_is_offered_with_help(object_info, host, node_id):
-    node = object_info[node_id]
-    assert node["python_module"] == f"custom_nodes.{host.base.pack.name}"
-    assert node["description"]
-    inputs = {**node["input"].get("required", {}), **node["input"].get("optional", {})}
-    assert [
-        name for name, (_, *options) in inputs.items() if not options or not options[0].get("tooltip")
-    ] == []
-    assert len(node["output_tooltips"]) == len(node["output"])
-    assert all(node["output_tooltips"])
+def test_a_node_is_offered_as_one_of_the_pack_s(object_info, host, node_id):
+    assert object_info[node_id]["python_module"] == f"custom_nodes.{host.base.pack.name}"
 
 
 def test_every_node_of_the_pack_has_the_pack_s_prefix(object_info, host):
