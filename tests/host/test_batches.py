@@ -210,7 +210,15 @@ def test_all_people_go_through_clip_vision_in_one_pass(unet):
 def test_a_prompt_without_facial_words_costs_no_pass_of_the_photos():
     seen = clip_vision()
     EncodeFacialPrompt.execute(
-        GoldenCLIP("sd15"), consistentid_model("sd15"), FACES[0], "a garden", "", "", "clean", 0.6, seen
+        GoldenCLIP("sd15"),
+        consistentid_model("sd15"),
+        FACES[0],
+        "a garden",
+        "",
+        "flowers",
+        "clean",
+        0.6,
+        seen,
     )
     assert seen.model.passes == [1]  # the zero image
 
