@@ -1,6 +1,5 @@
 """How long named functions take within something larger that calls them."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -18,12 +17,16 @@ class Stopwatch:
     """
 
     def __init__(
-        self, targets: Mapping[str, Sequence[Target]], finish: Callable[[], object] = lambda: None
+        self,
+        targets: Mapping[str, Sequence[Target]],
+        clock: Callable[[], float],
+        finish: Callable[[], object] = lambda: None,
     ) -> None:
-        """finish: called at the end of each timed call, where a device works on its own."""
+        """clock: tells seconds.  finish: called at the end of each timed call, where a device works on its own."""
         self.seconds = dict.fromkeys(targets, 0.0)
         self.calls = dict.fromkeys(targets, 0)
         self._targets = targets
+        self._clock = clock
         self._finish = finish
         self._running: set[str] = set()
         self._replaced: list[tuple[Any, str, Any]] = []
@@ -50,13 +53,13 @@ class Stopwatch:
             if label in self._running:
                 return function(*args, **kwargs)
             self._running.add(label)
-            started = time.perf_counter()
+            started = self._clock()
             try:
                 result = function(*args, **kwargs)
                 self._finish()
                 return result
             finally:
-                self.seconds[label] += time.perf_counter() - started
+                self.seconds[label] += self._clock() - started
                 self.calls[label] += 1
                 self._running.discard(label)
 

@@ -151,7 +151,7 @@ def _picture(name: str):
 
 
 def _measure(job: Job, workflow: _Workflow) -> dict[str, Row]:
-    from ..device import finish, time_of
+    from ..device import clock_of, finish, time_of
 
     passes: list[int] = []  # pictures in each
     workflow.clip_vision.model.register_forward_pre_hook(
@@ -163,7 +163,7 @@ def _measure(job: Job, workflow: _Workflow) -> dict[str, Row]:
         passes.clear()
         photo = workflow.photo(number)
         parts = workflow.parts(photo)
-        with Stopwatch(_targets(workflow), finish=lambda: finish(job.device)) as watch:
+        with Stopwatch(_targets(workflow), clock_of(job.device), lambda: finish(job.device)) as watch:
             parse = time_of(lambda: workflow.parse(photo), job.device)
             encode = time_of(lambda: workflow.encode(parts, 0), job.device)
             started: list = []

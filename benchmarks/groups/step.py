@@ -74,9 +74,10 @@ def _time_of_id_branch(call) -> float:
     """Seconds of a call that go into the attention to the ID tokens and the sum."""
     from consistentid_pack.nodes.sampling import id_attention
 
+    from ..device import clock_of
     from ..stopwatch import Stopwatch
 
-    with Stopwatch({"branch": [(id_attention, "add_id_attention")]}) as watch:
+    with Stopwatch({"branch": [(id_attention, "add_id_attention")]}, clock_of("cpu")) as watch:
         call()
     return watch.seconds["branch"]
 

@@ -132,7 +132,7 @@ class Kettle:
 def test_a_stopwatch_times_calls_and_leaves_everything_as_it_was():
     kettle, functions = Kettle(), dict(vars(Kettle))
     finished = []
-    with Stopwatch({"boil": [(Kettle, "boil")]}, finish=lambda: finished.append(1)) as watch:
+    with Stopwatch({"boil": [(Kettle, "boil")]}, time.perf_counter, lambda: finished.append(1)) as watch:
         assert kettle.boil(0.003) == 0.003
         assert kettle.boil(again=True) == 0.002
     assert watch.calls == {"boil": 2} and len(finished) == 2  # the call within a call is a part of it
@@ -142,11 +142,19 @@ def test_a_stopwatch_times_calls_and_leaves_everything_as_it_was():
 
 def test_a_stopwatch_on_an_instance_sees_no_other_and_goes_when_the_work_fails():
     one, other = Kettle(), Kettle()
-    with pytest.raises(OSError), Stopwatch({"whistle": [(one, "whistle")]}) as watch:
+    with pytest.raises(OSError), Stopwatch({"whistle": [(one, "whistle")]}, time.perf_counter) as watch:
         other.boil(0)
         one.whistle()
     assert watch.calls == {"whistle": 1}
     assert vars(one) == {}
+
+
+def test_waiting_does_not_count_on_the_cpu_and_does_on_a_graphics_card(monkeypatch):
+    """Other work on a shared machine makes the process wait; a graphics card is waited for."""
+    monkeypatch.setattr(device, "finish", lambda name: None)
+    assert device.time_of(lambda: time.sleep(0.05), "cpu") < 0.03
+    assert device.time_of(lambda: time.sleep(0.05), "cuda") >= 0.05
+    assert device.time_of(lambda: sum(range(500_000)), "cpu") > 0
 
 
 def test_operations_are_counted_without_views():
