@@ -6,6 +6,8 @@ from a label map, because the stand-in for the face parser sees none; the parser
 
 import tempfile
 from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
 
 from tools import paths
 
@@ -37,13 +39,33 @@ def measure(job: Job) -> dict[str, Row]:
 
     with tempfile.TemporaryDirectory() as temp, torch.inference_mode():
         folder_paths.set_temp_directory(temp)  # previews are a part of what the nodes do
-        return _measure(job, _Workflow(job))
+        return measure_workflow(Workflow.load(job), job)
 
 
-class _Workflow:
-    """The models of the portrait workflow, and its nodes in their order."""
+@dataclass
+class Workflow:
+    """The models of the portrait workflow, and its nodes in their order.
 
-    def __init__(self, job: Job) -> None:
+    model, clip, clip_vision: as ComfyUI's loaders give them.  consistentid, parser: as the pack's do.
+    """
+
+    family: str
+    model: Any
+    clip: Any
+    clip_vision: Any
+    consistentid: Any
+    parser: Any
+
+    def __post_init__(self) -> None:
+        from ..adapter import run_node
+
+        self._photo, self._labels = _picture("astronaut.png"), _picture("astronaut_labels.png")
+        template = {"sd15": "SD1.5", "sdxl": "SDXL"}[self.family]
+        (self._caption,) = run_node("ConsistentIDFaceCaptioner", mode="template", template=template)
+        self._parse_size = {"sd15": "512", "sdxl": "1280"}[self.family]
+
+    @classmethod
+    def load(cls, job: Job) -> "Workflow":
         import comfy.clip_vision
         import comfy.sd
 
@@ -52,31 +74,20 @@ class _Workflow:
         from ..adapter import load_adapter, load_unet, offer, run_node
 
         # Of SDXL the UNet that is measured has no text encoders; those of the narrow stand-in are of full size.
-        models = job.models(catalogue.MEASURED[job.family])
-        others = job.models(
-            {
-                "text": (catalogue.SDXL if job.family == "sdxl" else catalogue.FULL)[catalogue.CHECKPOINT],
-                **{
-                    key: catalogue.FULL[key]
-                    for key in (catalogue.CLIP_VISION, catalogue.FACE_PARSER, catalogue.INSIGHTFACE)
-                },
-            }
+        texts = (catalogue.SDXL if job.family == "sdxl" else catalogue.FULL)[catalogue.CHECKPOINT]
+        others = (catalogue.CLIP_VISION, catalogue.FACE_PARSER, catalogue.INSIGHTFACE)
+        measured = job.models(catalogue.MEASURED[job.family])
+        models = job.models({"text": texts, **{key: catalogue.FULL[key] for key in others}})
+        offer(models.values())
+        path = {key: str(one.folder / one.name) for key, one in models.items()}
+        return cls(
+            job.family,
+            load_unet(measured[catalogue.CHECKPOINT]),
+            comfy.sd.load_checkpoint_guess_config(path["text"], output_vae=False, output_model=False)[1],
+            comfy.clip_vision.load(path[catalogue.CLIP_VISION]),
+            load_adapter(measured[catalogue.CONSISTENTID]),
+            run_node("ConsistentIDFaceParserLoader", model_name=models[catalogue.FACE_PARSER].name)[0],
         )
-        offer(others.values())
-        text, vision = others["text"], others[catalogue.CLIP_VISION]
-        self.model = load_unet(models[catalogue.CHECKPOINT])
-        self.consistentid = load_adapter(models[catalogue.CONSISTENTID])
-        self.clip = comfy.sd.load_checkpoint_guess_config(
-            str(text.folder / text.name), output_vae=False, output_model=False
-        )[1]
-        self.clip_vision = comfy.clip_vision.load(str(vision.folder / vision.name))
-        (self.parser,) = run_node(
-            "ConsistentIDFaceParserLoader", model_name=others[catalogue.FACE_PARSER].name
-        )
-        template = {"sd15": "SD1.5", "sdxl": "SDXL"}[job.family]
-        (self.caption,) = run_node("ConsistentIDFaceCaptioner", mode="template", template=template)
-        self._photo, self._labels = _picture("astronaut.png"), _picture("astronaut_labels.png")
-        self._parse_size = {"sd15": "512", "sdxl": "1280"}[job.family]
 
     def photo(self, number: int):
         """The portrait, a little darker for each number."""
@@ -109,7 +120,7 @@ class _Workflow:
             face_parts=face_parts,
             prompt=_PROMPT.format(number),
             negative_prompt=_NEGATIVE.format(number),
-            caption=self.caption,
+            caption=self._caption,
             mode="original",
             merge_percent=0.6,
         )
@@ -150,7 +161,7 @@ def _picture(name: str):
     return torch.from_numpy(picture).unsqueeze(0)
 
 
-def _measure(job: Job, workflow: _Workflow) -> dict[str, Row]:
+def measure_workflow(workflow: Workflow, job: Job) -> dict[str, Row]:
     from ..device import clock_of, finish, time_of
 
     passes: list[int] = []  # pictures in each
@@ -201,9 +212,8 @@ def _measure(job: Job, workflow: _Workflow) -> dict[str, Row]:
     }
 
 
-def _targets(workflow: _Workflow) -> dict[str, list[Target]]:
+def _targets(workflow: Workflow) -> dict[str, list[Target]]:
     """What is timed inside the nodes; the parser and the recogniser are nodes of their own."""
-    import comfy.sd
     from consistentid_pack.consistentid_core.networks.facial_encoder import FacialEncoder
     from consistentid_pack.consistentid_core.networks.id_key_values import IDKeyValueProjection
     from consistentid_pack.consistentid_core.networks.projection import IDProjection
@@ -212,7 +222,7 @@ def _targets(workflow: _Workflow) -> dict[str, list[Target]]:
     return {
         "clip": [(workflow.clip_vision.model, "forward")],
         "encoder": [(FacialEncoder, "encode_parts")],
-        "text": [(comfy.sd.CLIP, "encode_from_tokens_scheduled")],
+        "text": [(type(workflow.clip), "encode_from_tokens_scheduled")],
         "fuse": [(FacialEncoder, "fuse")],
         "projection": [(IDProjection, "forward"), (IDKeyValueProjection, "forward")],
         "lora": [(apply, "merge_lora")],

@@ -1,13 +1,17 @@
 """The benchmark's groups on small models: every row they promise, with counts that can be known."""
 
+from dataclasses import replace
+
 import folder_paths
 import pytest
 import torch
 from consistentid_pack.nodes.host import folders
-from golden_host import consistentid_model, small_unet
+from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from sampling import POSITIVE, latents
+from sampling import person as known_person
 
-from benchmarks.groups import lora, step
+from benchmarks import device
+from benchmarks.groups import lora, person, step
 from benchmarks.job import Job
 from benchmarks.model_call import ModelCall
 
@@ -59,6 +63,19 @@ def test_the_memory_of_a_person_is_small_and_seen(rows):
     assert 1 < rows["memory_patched"]["value"] <= rows["memory_two_people"]["value"] < 1.5
 
 
+def test_on_a_graphics_card_launches_and_waits_take_the_place_of_the_time_of_the_branch(unet, monkeypatch):
+    """With the card's own functions replaced: which rows there are, and what is handed to them."""
+    asked = []
+    monkeypatch.setattr(device, "finish", asked.append)
+    monkeypatch.setattr(device, "operations", lambda work: 1)
+    monkeypatch.setattr(device, "peak_bytes", lambda work, name: asked.append(name) or 0)
+    monkeypatch.setattr(device, "launches_and_waits", lambda work: (len(work()), 0))
+    rows = step.measure_models(unet, consistentid_model("sd15"), replace(JOB, device="cuda"))
+    assert set(asked) == {"cuda"} and "id_branch" not in rows
+    for case in ("plain", "patched", "two_people"):
+        assert (rows[f"launches_{case}"]["value"], rows[f"waits_{case}"]["value"]) == (2, 0)
+
+
 def test_the_lora_is_merged_by_both_loaders_alike(unet, monkeypatch):
     merged = []
 
@@ -81,3 +98,35 @@ def test_the_lora_is_merged_by_both_loaders_alike(unet, monkeypatch):
     assert rows.keys() == {"hosts", "noise", "ours"}
     assert not torch.equal(merged[0], plain)
     assert all(torch.equal(one, merged[0]) for one in merged)
+
+
+class KnownPerson(person.Workflow):
+    """Without the face parser and InsightFace, whose networks are of full size only."""
+
+    def parse(self, photo):
+        pass
+
+    def embed(self, photo):
+        return known_person()
+
+
+@pytest.fixture(scope="module")
+def photo_rows(unet):
+    workflow = KnownPerson(
+        "sd15", unet, GoldenCLIP("sd15"), clip_vision(), consistentid_model("sd15"), parser=None
+    )
+    with torch.inference_mode():
+        return person.measure_workflow(workflow, JOB)
+
+
+def test_a_new_photo_is_seen_by_clip_once_and_a_changed_prompt_needs_no_clip(photo_rows):
+    counts = [photo_rows[name]["value"] for name in ("cold_passes", "cold_pictures", "warm_passes")]
+    assert counts == [1, 6, 0]  # the photo and its five parts
+
+
+def test_the_parts_of_a_new_photo_add_up_to_the_whole(photo_rows):
+    parts = [photo_rows[f"cold_{name}"] for name in (*person.PARTS, "rest")]
+    assert sum(part["value"] for part in parts) == pytest.approx(photo_rows["cold"]["value"], abs=0.001)
+    assert sum(part["share"] for part in parts) == pytest.approx(1, abs=0.001)
+    worked = ("clip", "encoder", "text", "fuse", "projection", "lora")
+    assert all(photo_rows[f"cold_{name}"]["value"] > 0 for name in worked)

@@ -9,7 +9,8 @@ import torch
 from benchmarks import device, results, rows, table
 from benchmarks.groups import GROUPS, first_step
 from benchmarks.stopwatch import Stopwatch
-from tools import paths, workflow
+from tools import client, paths, workflow
+from tools.console import CommandError
 
 # --- arithmetic --------------------------------------------------------------------------------
 
@@ -243,3 +244,38 @@ def test_a_changed_prompt_changes_the_positive_text_of_the_plain_workflow_alone(
     before = {key: dict(node["inputs"]) for key, node in plain.items()}
     first_step.change_workflow(plain, "prompt", 1)
     assert {key for key in plain if plain[key]["inputs"] != before[key]} == {"positive"}
+
+
+class Playback:
+    """A server that reports known events, each after a moment of the clock."""
+
+    def __init__(self, monkeypatch, *events: client.Event, error: dict | None = None):
+        self._events, self._error, self._now = events, error, 0.0
+        monkeypatch.setattr(first_step.time, "perf_counter", lambda: self._now)
+
+    def run(self, prompt, on_event) -> client.Run:
+        for event in self._events:
+            self._now += 1
+            on_event(event)
+        return client.Run(error=self._error)
+
+
+def test_the_first_step_is_the_first_that_the_sampler_reports(monkeypatch):
+    prompt = workflow.load("consistentid_sd15_api.json")
+    (sampler,) = workflow.nodes_of(prompt, "KSampler")
+    (parser,) = workflow.nodes_of(prompt, "ConsistentIDFaceParser")
+    server = Playback(
+        monkeypatch,
+        client.Event("executing", {"node": parser}),
+        client.Event("progress", {"node": parser, "value": 1, "max": 1}),
+        client.Event("executing", {"node": sampler}),
+        client.Event("progress", {"node": sampler, "value": 1, "max": 2}),
+        client.Event("progress", {"node": sampler, "value": 2, "max": 2}),
+    )
+    assert first_step._time_of_first_step(server, prompt) == 4
+
+
+def test_a_run_without_a_step_is_no_figure(monkeypatch):
+    server = Playback(monkeypatch, error={"exception_message": "no memory"})
+    with pytest.raises(CommandError, match="no memory"):
+        first_step._time_of_first_step(server, workflow.load("consistentid_sd15_api.json"))
