@@ -9,7 +9,9 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ..consistentid_core.faces.face_parts import FaceParts, one_each
 from ..consistentid_core.faces.mixing import pool
-from ..consistentid_core.identity.embedding_file import Person, read_person, to_bytes, write_numbered
+from ..consistentid_core.files.atomic import write_numbered
+from ..consistentid_core.files.quoting import quoted
+from ..consistentid_core.identity.embedding_file import EXTENSION, Person, read_person, to_bytes
 from ..consistentid_core.identity.id_embedding import NORM_MEAN, ONE_EACH, IDEmbedding, combine_embeddings
 from .embedding import combine_input
 from .host import folders
@@ -67,26 +69,52 @@ class SaveEmbedding(io.ComfyNode):
                     "Vision, or disconnect face_parts to save the face vector alone."
                 )
             face_parts = stored(clip_vision, face_parts)
-        if not Path(filename_prefix).name.strip(" ."):
-            raise ValueError(
-                f"filename_prefix is empty: {filename_prefix!r} holds no name. Give the file one, such as 'person'."
-            )
         data = to_bytes(Person(id_embed, face_parts))
-        folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folders.saved_embeddings()
-        )
+        folder, name, number, subfolder = _place(filename_prefix)
         # A file that was moved to models must not share its name with a new one: only one could be chosen.
         try:
             path = write_numbered(
-                data, Path(folder), name, number,
+                data, folder, name, EXTENSION, number,
                 is_taken=lambda file: folders.has_embedding(os.path.join(subfolder, file)),
             )  # fmt: skip
         except OSError as error:
             raise ValueError(
-                f"The person cannot be saved as '{name}' in '{folder}': {error}. Choose another filename_prefix, or "
-                "see to the folder."
+                f"The person cannot be saved as '{quoted(name)}' in '{quoted(folder)}': {error.strerror}. Choose "
+                "another filename_prefix, or see to the folder."
             ) from error
         return io.NodeOutput(str(path), ui=ui.PreviewText(str(path)))
+
+
+def _place(filename_prefix: str) -> tuple[Path, str, int, str]:
+    """Folder, name, first number and subfolder for a file, as ComfyUI gives them to its own nodes.
+
+    Raises ValueError for a prefix that makes no name, leads out of the folder, or cannot be used on this disk.
+    """
+    if not Path(filename_prefix).name.strip(" ."):
+        raise ValueError(
+            f"filename_prefix is empty: '{quoted(filename_prefix)}' holds no name. Give the file one, such as 'person'."
+        )
+    if any(character < " " for character in filename_prefix):
+        raise _unusable(filename_prefix, "it contains control characters")
+    try:
+        os.fsencode(filename_prefix)
+        folder, name, number, subfolder, _ = folder_paths.get_save_image_path(
+            filename_prefix, folders.saved_embeddings()
+        )
+    except UnicodeError as error:
+        raise _unusable(filename_prefix, "it contains characters that no file name can have") from error
+    except OSError as error:
+        raise _unusable(filename_prefix, error.strerror) from error
+    except Exception as error:  # the host has no exception of its own for this
+        raise _unusable(filename_prefix, "it leads outside the output folder") from error
+    return Path(folder), name, number, subfolder
+
+
+def _unusable(filename_prefix: str, why: str) -> ValueError:
+    return ValueError(
+        f"'{quoted(filename_prefix)}' cannot be used as filename_prefix: {why}. Use letters, digits and, for a "
+        "folder in output/consistentid, a slash, such as 'anna/photo'."
+    )
 
 
 class LoadEmbedding(io.ComfyNode):

@@ -56,22 +56,12 @@ def read_weights(path: str | PathLike[str], *, mapped: bool = True) -> Any:
         raise CheckpointError(_explain(path, head, error)) from error
 
 
-def read_safetensors(path: str | PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a small safetensors file, and the texts of its header.
-
-    Raises what :func:`read_weights` raises.
-    """
-    path = Path(path)
-    head = _head(path)
-    try:
-        data = path.read_bytes()
-        tensors = load(data)
-        length = int.from_bytes(data[:8], "little")
-        return tensors, json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise CheckpointError(_explain(path, head, error)) from error
+def read_header(path: str | PathLike[str]) -> dict[str, str]:
+    """The texts in the header of a safetensors file that :func:`read_weights` has read."""
+    with Path(path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        texts: dict[str, str] = json.loads(file.read(length)).get("__metadata__", {})
+    return texts
 
 
 def _head(path: Path) -> bytes:

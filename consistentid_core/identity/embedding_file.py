@@ -12,14 +12,14 @@ float16, which moves the ID tokens by less than 1e-4 of their length (float32 if
 """
 
 import json
+import math
 import os
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+import torch
 from safetensors.torch import save
 from torch import Tensor
 
@@ -27,7 +27,9 @@ from ..errors import CheckpointError
 from ..faces.face_parts import FaceParts, StoredPart, StoredPhoto, ZeroImage
 from ..faces.mixing import check_strengths
 from ..files.catalogue import RECOGNISER
-from ..files.weights_file import read_weights
+from ..files.quoting import quoted
+from ..files.state_dict import is_finite
+from ..files.weights_file import read_header, read_weights
 from ..regions import region_of_part
 from ..text.pairing import PAIRINGS
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
@@ -46,6 +48,11 @@ FEATURES_SHAPE = (257, 1280)
 _ID_EMBEDS = "id_embeds"
 _ZERO_IMAGE = "zero_image"
 
+#: A mean is shorter than the unit vectors it is of; the rest is rounding.
+_LONGEST_VECTOR = 1.01
+_MOST_DIGITS = 6
+_FEATURE_TYPES = (torch.float16, torch.float32)
+
 _SAVE_AGAIN = "Make the file again with Save ID Embedding."
 
 
@@ -60,14 +67,21 @@ class Person:
 def to_bytes(person: Person) -> bytes:
     """The contents of a file.
 
-    Raises ValueError for several people, or if a photo of ``face_parts`` is not a stored one, TypeError for none
-    of our types.
+    Raises ValueError for several people, for values that are not numbers, or if a photo of ``face_parts`` is not a
+    stored one, TypeError for none of our types.
     """
     embedding = person.embedding
     if embedding.people > 1:
         raise ValueError(
             f"This ID embedding is of {embedding.people} people, one per latent, but a file holds one. Save each "
             "on its own; Load ID Embedding can give a folder of them as a batch."
+        )
+    tensors = _tensors(person)
+    odd = [key for key, tensor in tensors.items() if not is_finite(tensor)]
+    if odd:
+        raise ValueError(
+            f"This person cannot be saved: {', '.join(odd)} holds values that are not numbers or infinite. Look at the "
+            "picture and the model it was made with, and make it again."
         )
     metadata = {
         "format": FORMAT,
@@ -80,42 +94,13 @@ def to_bytes(person: Person) -> bytes:
         "photos": str(embedding.photos),
         "source": embedding.source,
     }
-    tensors = {_ID_EMBEDS: embedding.vector.contiguous()}
     if person.face_parts is not None:
         metadata["clip_vision"] = CLIP_VISION
         metadata["face_parts"] = json.dumps(_described(person.face_parts), ensure_ascii=False)
-        for key, features in _features(person.face_parts).items():
-            tensors[key] = _compact(features)
-    return save(tensors, metadata)
-
-
-def write_numbered(
-    data: bytes,
-    folder: Path,
-    name: str,
-    number: int = 1,
-    *,
-    is_taken: Callable[[str], bool] = lambda file: False,
-) -> Path:
-    """Write ``<name>_<number>_.safetensors`` in one step: a reader finds all of it or nothing.
-
-    number: where to start; an existing file is never replaced, the next free number is taken.
-    is_taken: whether a file name cannot be used for another reason.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{name}_{uuid.uuid4().hex}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        while True:
-            path = folder / f"{name}_{number:05}_{EXTENSION}"
-            if not is_taken(path.name) and _publish(temporary, path):
-                return path
-            number += 1
-    finally:
-        temporary.unlink(missing_ok=True)
+    return save(
+        {key: value.contiguous() if key == _ID_EMBEDS else _compact(value) for key, value in tensors.items()},
+        metadata,
+    )
 
 
 def read_person(path: str | os.PathLike[str]) -> Person:
@@ -132,19 +117,20 @@ def read_person(path: str | os.PathLike[str]) -> Person:
     try:
         tensors: dict[str, Tensor] = read_weights(path)
     except CheckpointError as error:
+        if isinstance(error.__cause__, OSError):
+            raise
         raise CheckpointError(
             f"'{path}' cannot be read: it is damaged, cut short or something else, such as a pickle. Copy it again "
             "from where it was saved, or make it again with Save ID Embedding."
         ) from error
-    with safe_open(path, framework="pt") as file:
-        metadata: dict[str, str] = file.metadata() or {}
+    metadata = read_header(path)
     _check_header(path, metadata)
     try:
         embedding = _embedding(tensors, metadata)
         face_parts = _face_parts(tensors, metadata) if "face_parts" in metadata else None
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"The contents of '{path}' do not fit its header: {error}. {_SAVE_AGAIN}"
+            f"The contents of '{path}' do not fit its header: {quoted(error, 300)}. {_SAVE_AGAIN}"
         ) from error
     return Person(embedding, face_parts)
 
@@ -153,12 +139,12 @@ def _check_header(path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
             f"'{path}' is no file of Save ID Embedding: its header says "
-            f"{metadata.get('format', 'nothing about its format')!r}, not {FORMAT!r}. Choose another file."
+            f"'{quoted(metadata.get('format', 'nothing about its format'))}', not '{FORMAT}'. Choose another file."
         )
     version = metadata.get("version", "")
     if version != str(VERSION):
         raise CheckpointError(
-            f"'{path}' has version '{version}' of the file format; this pack reads version {VERSION}. "
+            f"'{path}' has version '{quoted(version)}' of the file format; this pack reads version {VERSION}. "
             "Update the pack, or save the person again with this one."
         )
     for key, found, expected in (
@@ -170,22 +156,33 @@ def _check_header(path: Path, metadata: Mapping[str, str]) -> None:
     ):
         if found not in expected:
             raise CheckpointError(
-                f"'{path}' was made with the {key} '{found}'; ConsistentID needs {' or '.join(expected)}. {_SAVE_AGAIN}"
+                f"'{path}' was made with the {key} '{quoted(found)}'; ConsistentID needs {' or '.join(expected)}. "
+                f"{_SAVE_AGAIN}"
             )
 
 
 def _embedding(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> IDEmbedding:
     vector = tensors[_ID_EMBEDS]
-    if not vector.isfinite().all():
+    if not is_finite(vector):
         raise ValueError("the ID embedding contains values that are not numbers")
-    return IDEmbedding(
+    embedding = IDEmbedding(
         vector.clone(),
         metadata["channel_order"],
         metadata["recogniser"],
-        photos=int(metadata["photos"]),
+        photos=_count(metadata["photos"]),
         combine=metadata["combine"],
         source=metadata.get("source", ""),
     )
+    longest = float(vector.norm(dim=1).max())
+    if longest > _LONGEST_VECTOR:
+        raise ValueError(f"the ID embedding has the length {longest:.4g}, more than 1")
+    return embedding
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and len(text) <= _MOST_DIGITS):
+        raise ValueError(f"'{quoted(text)}' is no number of photos")
+    return int(text)
 
 
 def _described(face_parts: FaceParts) -> dict[str, Any]:
@@ -198,6 +195,12 @@ def _described(face_parts: FaceParts) -> dict[str, Any]:
         "pairing": face_parts.pairing,
         "id_weights": None if face_parts.id_weights is None else list(face_parts.id_weights),
     }
+
+
+def _tensors(person: Person) -> dict[str, Tensor]:
+    """What is saved, by key, as it is."""
+    features = {} if person.face_parts is None else _features(person.face_parts)
+    return {_ID_EMBEDS: person.embedding.vector, **features}
 
 
 def _features(face_parts: FaceParts) -> dict[str, Tensor]:
@@ -227,47 +230,51 @@ def _face_parts(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> F
     described = json.loads(metadata["face_parts"])
     zero_image = ZeroImage(_checked(tensors, _ZERO_IMAGE)) if _ZERO_IMAGE in tensors else None
     photos = tuple(
-        StoredPhoto(
-            _checked(tensors, f"photo.{i}"),
-            tuple(_part(tensors, f"photo.{i}.{part['region']}", part) for part in parts),
-            zero_image,
-        )
+        StoredPhoto(_checked(tensors, f"photo.{i}"), _parts(tensors, f"photo.{i}", parts), zero_image)
         for i, parts in enumerate(described["photos"])
     )
-    strengths = {str(region): float(strength) for region, strength in described["strengths"].items()}
+    strengths = {str(region): _number(strength) for region, strength in described["strengths"].items()}
     if not photos or described["pairing"] not in PAIRINGS:
         raise ValueError("the description of the face cannot be used")
     check_strengths(strengths)
     weights = described["id_weights"]
-    return FaceParts(
-        photos, strengths, described["pairing"], None if weights is None else tuple(map(float, weights))
+    face_parts = FaceParts(
+        photos, strengths, described["pairing"], None if weights is None else tuple(map(_number, weights))
     )
+    surplus = [key for key in tensors if key.startswith("photo.") and key not in _features(face_parts)]
+    if surplus:
+        raise ValueError(f"'{quoted(surplus[0])}' is in the file but not described")
+    return face_parts
+
+
+def _parts(tensors: Mapping[str, Tensor], photo: str, described: Any) -> tuple[StoredPart, ...]:
+    parts = tuple(_part(tensors, f"{photo}.{part['region']}", part) for part in described)
+    regions = [part.region for part in parts]
+    if len(set(regions)) < len(regions):
+        raise ValueError(f"'{photo}' has a part twice: {', '.join(regions)}")
+    return parts
 
 
 def _part(tensors: Mapping[str, Tensor], key: str, described: Mapping[str, Any]) -> StoredPart:
     name, region = described["name"], described["region"]
     if region_of_part(name) != region:
-        raise ValueError(f"'{name}' is no part of the {region}")
-    return StoredPart(name, region, _checked(tensors, key), float(described["quality"]))
+        raise ValueError(f"'{quoted(name)}' is no part of the {quoted(region)}")
+    return StoredPart(name, region, _checked(tensors, key), _number(described["quality"]))
+
+
+def _number(value: Any) -> float:
+    """A number of the description: finite and at least 0, as all in it are."""
+    if not (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf):
+        raise ValueError(f"'{quoted(value)}' is no number of at least 0")
+    return float(value)
 
 
 def _checked(tensors: Mapping[str, Tensor], key: str) -> Tensor:
+    if tensors[key].dtype not in _FEATURE_TYPES:
+        raise ValueError(f"'{quoted(key)}' has the type {tensors[key].dtype}, not float16 or float32")
     features = tensors[key].float()
     if features.shape != FEATURES_SHAPE:
-        raise ValueError(f"'{key}' has the shape {tuple(features.shape)}, not {FEATURES_SHAPE}")
-    if not features.isfinite().all():
-        raise ValueError(f"'{key}' contains values that are not numbers")
+        raise ValueError(f"'{quoted(key)}' has the shape {tuple(features.shape)}, not {FEATURES_SHAPE}")
+    if not is_finite(features):
+        raise ValueError(f"'{quoted(key)}' contains values that are not numbers")
     return features
-
-
-def _publish(temporary: Path, path: Path) -> bool:
-    """Give a finished file its name; False if the name is taken."""
-    try:
-        os.link(temporary, path)  # unlike a move, this cannot replace a file
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if path.exists():
-            return False
-        os.replace(temporary, path)
-    return True

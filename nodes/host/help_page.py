@@ -20,4 +20,6 @@ def register() -> None:
 
 async def show(request: web.Request) -> web.Response:
     """The page as plain text, which a browser shows instead of saving."""
+    if not _PAGE.is_file():
+        raise web.HTTPNotFound
     return web.Response(text=_PAGE.read_text("utf-8"), content_type="text/plain", charset="utf-8")

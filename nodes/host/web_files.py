@@ -33,7 +33,15 @@ def serve() -> None:
 
 
 async def _answer(folder: Path, request: web.Request) -> web.FileResponse:
-    file = (folder / request.match_info["file"]).resolve()
-    if not (file.is_relative_to(folder) and file.is_file()):
+    try:
+        file = (folder / request.match_info["file"]).resolve()
+        is_ours = file.is_relative_to(folder) and file.is_file()
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ):  # no name at all: too long, a circle of links, a NUL character
+        is_ours = False
+    if not is_ours:
         raise web.HTTPNotFound
     return web.FileResponse(file)

@@ -3,11 +3,14 @@
 import io
 import os
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import folder_paths
 import numpy as np
 from PIL import Image
+
+from ...consistentid_core.files.atomic import write_whole
 
 MAX_SIDE = 768
 MAX_PICTURE_BYTES = 110_000
@@ -53,6 +56,5 @@ def save(data: bytes, suffix: str) -> dict[str, str]:
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        with open(path, "wb") as file:
-            file.write(data)
+        write_whole(Path(path), data)
     return {"filename": name, "subfolder": _SUBFOLDER, "type": "temp"}

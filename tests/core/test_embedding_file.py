@@ -1,9 +1,7 @@
 """People in files: everything comes back, nothing half-written, and every wrong file is named."""
 
 import json
-import os
 import pickle
-import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from consistentid_core.errors import CheckpointError, MissingModelError
 from consistentid_core.faces.face_parts import FaceParts, FacePhoto, StoredPart, StoredPhoto, ZeroImage
-from consistentid_core.identity.embedding_file import Person, read_person, to_bytes, write_numbered
+from consistentid_core.files.atomic import write_numbered
+from consistentid_core.identity.embedding_file import EXTENSION, Person, read_person, to_bytes
 from consistentid_core.identity.id_embedding import CONCAT, RGB, IDEmbedding
 from consistentid_core.text.pairing import BY_NAME
 
@@ -53,7 +52,7 @@ PERSON = Person(
 
 @pytest.fixture
 def path(tmp_path):
-    return write_numbered(to_bytes(PERSON), tmp_path, "anna")
+    return write_numbered(to_bytes(PERSON), tmp_path, "anna", EXTENSION)
 
 
 @pytest.fixture
@@ -110,20 +109,20 @@ def test_the_zero_image_comes_back_once_for_all_photos(path):
 def test_a_file_without_the_zero_image_is_read_and_written_as_it_is(forge, tmp_path):
     loaded = read_person(forge({"zero_image": None}))
     assert loaded.face_parts.zero_image is None
-    assert "zero_image" not in load_file(write_numbered(to_bytes(loaded), tmp_path, "anna"))
+    assert "zero_image" not in load_file(write_numbered(to_bytes(loaded), tmp_path, "anna", EXTENSION))
 
 
 def test_features_too_large_for_half_precision_keep_full_precision(tmp_path):
     large = features(5) * 1e5
     photo = StoredPhoto(large, (StoredPart("Nose", "nose", features(6)),))
     (loaded,) = read_person(
-        write_numbered(to_bytes(Person(PERSON.embedding, FaceParts((photo,)))), tmp_path, "anna")
+        write_numbered(to_bytes(Person(PERSON.embedding, FaceParts((photo,)))), tmp_path, "anna", EXTENSION)
     ).face_parts.photos
     assert torch.equal(loaded.features, large)
 
 
 def test_a_loaded_person_saved_again_has_the_same_contents(path, tmp_path):
-    again = write_numbered(to_bytes(read_person(path)), tmp_path, "anna")
+    again = write_numbered(to_bytes(read_person(path)), tmp_path, "anna", EXTENSION)
     before, after = load_file(path), load_file(again)
     assert before.keys() == after.keys() and all(torch.equal(before[key], after[key]) for key in before)
     with safe_open(path, framework="pt") as one, safe_open(again, framework="pt") as other:
@@ -131,7 +130,7 @@ def test_a_loaded_person_saved_again_has_the_same_contents(path, tmp_path):
 
 
 def test_an_id_embedding_alone_makes_a_file_of_a_few_kilobytes(tmp_path):
-    path = write_numbered(to_bytes(Person(IDEmbedding(vectors()))), tmp_path, "anna")
+    path = write_numbered(to_bytes(Person(IDEmbedding(vectors()))), tmp_path, "anna", EXTENSION)
     assert read_person(path).face_parts is None
     assert path.stat().st_size < 4000
 
@@ -154,61 +153,20 @@ def test_photos_with_pictures_cannot_be_written():
         to_bytes(Person(PERSON.embedding, FaceParts((picture,))))
 
 
-# ---------------------------------------------------------------- names, and never half a file
-
-
-def test_names_are_numbered_and_nothing_is_replaced(tmp_path):
-    paths = [write_numbered(bytes([i]), tmp_path, "anna") for i in range(3)]
-    assert [path.name for path in paths] == [f"anna_0000{n}_.safetensors" for n in (1, 2, 3)]
-    assert [path.read_bytes() for path in paths] == [b"\0", b"\1", b"\2"]
-
-
-def test_a_name_that_is_taken_elsewhere_is_passed_over(tmp_path):
-    taken = {"anna_00001_.safetensors", "anna_00002_.safetensors"}
-    path = write_numbered(b"first", tmp_path, "anna", is_taken=taken.__contains__)
-    assert path == tmp_path / "anna_00003_.safetensors"
-
-
-def test_without_hard_links_nothing_is_replaced_either(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError("no hard links here")
-
-    monkeypatch.setattr(os, "link", refuse)
-    test_names_are_numbered_and_nothing_is_replaced(tmp_path)
-
-
-def test_the_folder_is_made(tmp_path):
-    assert write_numbered(b"x", tmp_path / "a" / "b", "anna").parent == tmp_path / "a" / "b"
-
-
-def test_two_writers_never_take_the_same_name(tmp_path):
-    def write(content):
-        for _ in range(20):
-            write_numbered(content, tmp_path, "anna")
-
-    threads = [threading.Thread(target=write, args=(bytes([i]) * 1000,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    contents = [file.read_bytes() for file in tmp_path.iterdir()]
-    assert sorted(contents) == sorted(bytes([i]) * 1000 for i in range(4) for _ in range(20))
-
-
-def test_a_write_that_fails_leaves_no_file(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_numbered(b"x", tmp_path, "anna")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_file_has_the_permissions_of_any_new_file(tmp_path):
-    (tmp_path / "ordinary").touch()
-    mode = write_numbered(b"x", tmp_path, "anna").stat().st_mode
-    assert mode == (tmp_path / "ordinary").stat().st_mode
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("key", ["id_embeds", "photo.1", "photo.0.mouth", "zero_image"])
+def test_a_person_with_values_that_are_not_numbers_cannot_be_saved(value, key):
+    person = Person(IDEmbedding(vectors(2), combine=CONCAT), face(zero_image=ZeroImage(features(99))))
+    one, other = person.face_parts.photos
+    tensors = {
+        "id_embeds": person.embedding.vector,
+        "photo.1": other.features,
+        "photo.0.mouth": one.parts[1].features,
+        "zero_image": person.face_parts.zero_image.features,
+    }
+    tensors[key][1, 7] = value
+    with pytest.raises(ValueError, match=f"cannot be saved: {key} holds values that are not numbers"):
+        to_bytes(person)
 
 
 # ---------------------------------------------------------------- files that are something else
@@ -260,6 +218,38 @@ def test_what_the_file_was_made_with_is_checked(forge, change, text):
     refused(forge(**change), text)
 
 
+def described(quality=1.0, times=1, **changes):
+    """The description of a face of two photos, with changes; without any it is read."""
+    part = {"name": "Left_Eye", "region": "eyes", "quality": quality}
+    lips = {"name": "Lips", "region": "mouth", "quality": 1.0}
+    description = {
+        "photos": [[part] * times + [lips]] * 2,
+        "strengths": {},
+        "pairing": "by name",
+        "id_weights": None,
+    }
+    return json.dumps(description | changes)
+
+
+def test_a_description_of_the_tensors_in_the_file_is_read(forge):
+    assert len(read_person(forge(face_parts=described())).face_parts.photos) == 2
+
+
+def test_a_long_text_in_a_header_makes_no_long_message(forge):
+    for change in ({"format": "x" * 10**6}, {"combine": "x" * 10**6}, {"photos": "x" * 10**6}):
+        with pytest.raises(CheckpointError) as error:
+            read_person(forge(**change))
+        assert len(str(error.value)) < 1000
+
+
+def test_a_file_that_may_not_be_read_is_no_damaged_one(path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    refused(path, "cannot be opened: Permission denied")
+
+
 @pytest.mark.parametrize(
     ("tensors", "change"),
     [
@@ -274,7 +264,25 @@ def test_what_the_file_was_made_with_is_checked(forge, change, text):
         ({"zero_image": torch.zeros(1, 257, 1280)}, {}),
         ({"zero_image": torch.full((257, 1280), float("nan"))}, {}),
         ({"id_embeds": torch.zeros(1, 512).to(torch.float8_e4m3fn)}, {}),
+        ({"id_embeds": torch.full((1, 512), 0.05)}, {}),
+        ({"photo.2": torch.zeros(257, 1280)}, {}),
+        ({"photo.0": torch.zeros(257, 1280, dtype=torch.int64)}, {}),
+        ({"photo.0.eyes": torch.zeros(257, 1280, dtype=torch.float64)}, {}),
         ({}, {"photos": "many"}),
+        ({}, {"photos": "-1"}),
+        ({}, {"photos": "1_000"}),
+        ({}, {"photos": "9" * 400}),
+        ({}, {"face_parts": described(quality=10**400)}),
+        ({}, {"face_parts": described(quality=float("nan"))}),
+        ({}, {"face_parts": described(quality=-1)}),
+        ({}, {"face_parts": described(quality="1.5")}),
+        ({}, {"face_parts": described(quality=True)}),
+        ({}, {"face_parts": described(quality=None)}),
+        ({}, {"face_parts": described(times=2)}),
+        ({}, {"face_parts": described(strengths={"eyes": 10**400})}),
+        ({}, {"face_parts": described(strengths={"eyes": "1"})}),
+        ({}, {"face_parts": described(id_weights=[10**400, 1])}),
+        ({}, {"face_parts": described(id_weights="11")}),
         ({}, {"face_parts": "[" * 100_000}),
         ({}, {"face_parts": "{"}),
         ({}, {"face_parts": "[]"}),

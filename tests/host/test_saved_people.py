@@ -1,6 +1,7 @@
 """Save and Load ID Embedding: files in ComfyUI's folders, and people who come back without photo and InsightFace."""
 
 import gc
+import os
 import weakref
 from pathlib import Path
 
@@ -106,6 +107,44 @@ def test_a_file_that_was_moved_to_models_keeps_its_name_for_itself(comfyui):
 def test_a_name_too_long_for_the_disk_is_refused(comfyui):
     with pytest.raises(ValueError, match="cannot be saved as 'aaa.*another filename_prefix"):
         save(embedding(), "a" * 300)
+    assert not list((comfyui / "output").rglob("*.*"))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "why"),
+    [
+        ("../x", "it leads outside the output folder"),
+        ("/etc/x", "it leads outside the output folder"),
+        ("a\0b", "it contains control characters"),
+        ("anna/b\nc", "it contains control characters"),
+        ("anna\ud800", "it contains characters that no file name can have"),
+        ("a" * 300 + "/b", "File name too long"),
+    ],
+)
+def test_a_prefix_that_is_no_file_name_is_refused_in_words(comfyui, prefix, why):
+    with pytest.raises(
+        ValueError, match=f"cannot be used as filename_prefix: .*{why}.*such as 'anna/photo'"
+    ) as error:
+        save(embedding(), prefix)
+    assert len(str(error.value)) < 500
+    assert not list((comfyui / "output").rglob("*.*"))
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(comfyui, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    save(embedding())
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(ValueError, match="cannot be saved as 'anna' in .*Permission denied. Choose another"):
+        save(embedding())
+
+
+def test_a_person_that_is_no_number_is_not_saved(comfyui):
+    vector = embedding().vector.clone()
+    vector[0, 5] = float("nan")
+    with pytest.raises(ValueError, match="cannot be saved: id_embeds holds values that are not numbers"):
+        save(IDEmbedding(vector))
     assert not list((comfyui / "output").rglob("*.*"))
 
 

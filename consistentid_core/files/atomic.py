@@ -1,0 +1,97 @@
+"""Writing files in one step: a reader finds all of a file or nothing, and two writers never share a name."""
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+
+#: Names of files that are being written; no program shows hidden ones in a list.
+_UNFINISHED = re.compile(r"\.(?:.+_)?[0-9a-f]{32}\.tmp")
+#: After this many seconds without a change, whoever wrote such a file is gone.
+_ABANDONED = 3600
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, in place of one of that name."""
+    with _unfinished(path.parent, data) as unfinished:
+        os.replace(unfinished, path)
+
+
+def write_numbered(
+    data: bytes,
+    folder: Path,
+    name: str,
+    extension: str,
+    number: int = 1,
+    *,
+    is_taken: Callable[[str], bool] = lambda file: False,
+) -> Path:
+    """Write ``<name>_<number>_<extension>`` and return its path; the folder is made.
+
+    number: where to start; an existing file is never replaced, the next free number is taken.
+    is_taken: whether a file name cannot be used for another reason.
+    What killed writers left in the folder is removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear(folder)
+    with _unfinished(folder, data) as unfinished:
+        while True:
+            path = folder / f"{name}_{number:05}_{extension}"
+            if not is_taken(path.name) and _publish(unfinished, path):
+                return path
+            number += 1
+
+
+@contextmanager
+def _unfinished(folder: Path, data: bytes) -> Iterator[Path]:
+    """The data in a file with a hidden name, on its disk; gone at the end, if it was not moved."""
+    path = folder / f".{uuid.uuid4().hex}.tmp"
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _publish(unfinished: Path, path: Path) -> bool:
+    """Give a finished file its name; False if the name is taken."""
+    try:
+        os.link(unfinished, path)  # unlike a move, this cannot replace a file
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        return _publish_reserved(unfinished, path)
+    return True
+
+
+def _publish_reserved(unfinished: Path, path: Path) -> bool:
+    """The same by a move. Who makes the reservation first is alone between looking for the name and taking it."""
+    reservation = path.with_name(f".{blake2b(path.name.encode(), digest_size=16).hexdigest()}.tmp")
+    try:
+        os.close(os.open(reservation, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    try:
+        if path.exists():
+            return False
+        os.replace(unfinished, path)
+        return True
+    finally:
+        reservation.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed writers left."""
+    for path in folder.glob(".*.tmp"):
+        try:
+            if _UNFINISHED.fullmatch(path.name) and path.stat().st_mtime < time.time() - _ABANDONED:
+                path.unlink()
+        except OSError:  # somebody else's, or gone already
+            continue
