@@ -60,17 +60,23 @@ def training_text(
     text there is no word to carry them.
     """
     aligned = align_caption(face_caption, parts, order=order)
-    if dropped:
-        text = ""
-    elif len(aligned.text) > MAX_ALIGNED_LENGTH:
-        text = general_caption
-    else:
-        head, stop, rest = general_caption.partition(".")
-        # The last character goes whatever it is; usually it is the full stop.
-        text = f"Caption:{head}{stop} Detail:{aligned.text}{rest[:-1]}"
-        if count_tokens(text) > CONTEXT_LENGTH:
-            text = f"Detail:{aligned.text} Caption:{general_caption}"
+    text = "" if dropped else framed_text(general_caption, aligned.text, count_tokens)
     return TrainingText(text, aligned.parts)
+
+
+def framed_text(general_caption: str, aligned: str, count_tokens: Callable[[str], int]) -> str:
+    """The general caption with the aligned caption of the face behind its first sentence.
+
+    The face goes first if the text is too long for a row, and is left out if its caption alone is very long.
+    """
+    if len(aligned) > MAX_ALIGNED_LENGTH:
+        return general_caption
+    head, stop, rest = general_caption.partition(".")
+    # The last character goes whatever it is; usually it is the full stop.
+    text = f"Caption:{head}{stop} Detail:{aligned}{rest[:-1]}"
+    if count_tokens(text) > CONTEXT_LENGTH:
+        return f"Detail:{aligned} Caption:{general_caption}"
+    return text
 
 
 def training_tokens(text: str, tokenize: Callable[[str], Iterable[int]]) -> TrainingTokens:

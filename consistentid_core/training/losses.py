@@ -19,8 +19,8 @@ LOCALISATION_WEIGHT = 0.01
 _EPSILON = 1e-5
 
 
-def noise_loss(prediction: Tensor, noise: Tensor, foreground: Tensor | None = None) -> Tensor:
-    """Mean squared error of the predicted noise, over the foreground if one is given.
+def noise_losses(prediction: Tensor, noise: Tensor, foreground: Tensor | None = None) -> Tensor:
+    """Mean squared error of each sample's predicted noise, (B,), over the foreground if one is given.
 
     prediction, noise: (B, C, h, w), in latent size.
     foreground: (B, H, W) in [0, 1], 1 = person, in any size; None for the whole picture. The
@@ -31,7 +31,12 @@ def noise_loss(prediction: Tensor, noise: Tensor, foreground: Tensor | None = No
             foreground.to(noise)[:, None], size=noise.shape[-2:], mode="bilinear", align_corners=False
         )
         prediction, noise = prediction * mask, noise * mask
-    return functional.mse_loss(prediction, noise)
+    return (prediction - noise).square().flatten(1).mean(1)
+
+
+def noise_loss(prediction: Tensor, noise: Tensor, foreground: Tensor | None = None) -> Tensor:
+    """The mean of :func:`noise_losses`; a scalar."""
+    return noise_losses(prediction, noise, foreground).mean()
 
 
 def facial_token_indices(facial_token_mask: Tensor, slots: int = FACIAL_SLOTS) -> tuple[Tensor, Tensor]:
@@ -69,37 +74,51 @@ def balanced_l1(attention: Tensor, masks: Tensor, *, normalize: bool = True) -> 
     return loss_outside - loss_inside
 
 
+def column_localisation_losses(
+    columns: Tensor, part_masks: Tensor, valid: Tensor, *, normalize: bool = True
+) -> Tensor:
+    """Localisation loss of each sample in one layer, (B,); 0 for a sample without a valid slot.
+
+    columns: (B, heads, n, slots), attention of n positions of a square feature map to each facial token.
+    part_masks: (B, slots, H, W) in [0, 1], region of each facial part.
+    valid: (B, slots) bool, which slots are real.
+    Raises ValueError if n is no square.
+    """
+    side = isqrt(columns.shape[2])
+    if side * side != columns.shape[2]:
+        raise ValueError(
+            f"An attention map has {columns.shape[2]} positions, which is no square; train on square pictures."
+        )
+    masks = functional.interpolate(
+        part_masks.to(columns), size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+    masks = masks.flatten(2).transpose(1, 2)[:, None]  # B slots h w -> B 1 n slots
+    loss = balanced_l1(columns, masks, normalize=normalize)  # B heads slots
+    real = valid[:, None].to(loss)
+    return ((loss * real).sum(-1) / (real.sum(-1) + _EPSILON)).mean(1)
+
+
 def map_localisation_loss(
     attention: Tensor, part_masks: Tensor, token_indices: Tensor, valid: Tensor, *, normalize: bool = True
 ) -> Tensor:
-    """Localisation loss of one layer's attention map; a scalar.
+    """Localisation loss of one layer's whole attention map; a scalar.
 
     attention: (B * heads, n, keys), samples first; n positions of a square feature map.
     part_masks: (B, slots, H, W) in [0, 1], region of each facial part.
     token_indices, valid: (B, slots) from :func:`facial_token_indices`.
     Raises ValueError if n is no square or an index lies outside the keys.
     """
-    batch, slots = token_indices.shape
     positions, keys = attention.shape[1:]
-    side = isqrt(positions)
-    if side * side != positions:
-        raise ValueError(
-            f"An attention map has {positions} positions, which is no square; train on square pictures."
-        )
     if int(token_indices.max()) >= keys:
         raise ValueError(
             f"Token index {int(token_indices.max())} lies outside an attention map with {keys} keys. "
             "Use maps of cross attention (77 keys), or leave out self-attention layers with fewer positions."
         )
-    masks = functional.interpolate(
-        part_masks.to(attention), size=(side, side), mode="bilinear", align_corners=False, antialias=True
-    )
-    masks = masks.flatten(2).transpose(1, 2)[:, None]  # B slots h w -> B 1 n slots
-    attention = attention.unflatten(0, (batch, -1))
+    attention = attention.unflatten(0, (len(token_indices), -1))
     columns = token_indices[:, None, None, :].expand(-1, attention.shape[1], positions, -1)
-    loss = balanced_l1(attention.gather(-1, columns), masks, normalize=normalize)  # B heads slots
-    real = valid[:, None].to(loss)
-    return ((loss * real).sum(-1) / (real.sum(-1) + _EPSILON)).mean()
+    return column_localisation_losses(
+        attention.gather(-1, columns), part_masks, valid, normalize=normalize
+    ).mean()
 
 
 def localisation_loss(

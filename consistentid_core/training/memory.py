@@ -1,0 +1,94 @@
+"""Will it fit? What a run needs, measured on one sample before the first step, and what to change if it is too much."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConsistentIDError
+from .config import TrainingConfig
+
+_GIGABYTE = 1 << 30
+
+
+class TooLittleMemoryError(ConsistentIDError):
+    """The run would not fit into the memory of its device."""
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes on the device. fixed: whatever the batch size.  per_sample: results kept for the backward pass."""
+
+    fixed: int
+    per_sample: int
+
+    def total(self, batch_size: int) -> int:
+        """Of one process."""
+        return self.fixed + batch_size * self.per_sample
+
+
+def fixed_bytes(modules: nn.Module, frozen: nn.Module, *, has_average: bool) -> int:
+    """Frozen and trained weights, and for the trained ones gradients, AdamW's two averages and the moving average."""
+    trained = sum(_bytes(one) for one in modules.parameters() if one.requires_grad)
+    kept = sum(_bytes(one) for one in modules.parameters() if not one.requires_grad)
+    return sum(map(_bytes, frozen.parameters())) + kept + trained * (5 if has_average else 4)
+
+
+def kept_bytes(run: Callable[[], Tensor], ignored: Iterable[Tensor]) -> int:
+    """What one forward pass keeps for the backward pass, in bytes.
+
+    run: computes a loss of one sample.  ignored: tensors that are there anyway, such as weights.
+    On a CUDA device the peak that the allocator saw during both passes, which counts everything; elsewhere the
+    tensors saved, which misses what gradient checkpointing keeps of its blocks.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run().backward()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    seen = {one.untyped_storage().data_ptr() for one in ignored}
+    kept = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in seen:
+            seen.add(storage.data_ptr())
+            kept += storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        run()
+    return kept
+
+
+def require_memory(estimate: MemoryEstimate, available: int, config: TrainingConfig) -> None:
+    """Raise TooLittleMemoryError, saying what to change, if a run needs more bytes than there are."""
+    needed = estimate.total(config.batch_size)
+    if needed <= available:
+        return
+    advice = []
+    if not config.gradient_checkpointing:
+        advice.append("set gradient_checkpointing to true")
+    fitting = max(0, available - estimate.fixed) // max(1, estimate.per_sample)
+    if 1 <= fitting < config.batch_size:
+        passes = -(-config.batch_size * config.accumulation // fitting)
+        advice.append(f"set batch_size to {fitting} and accumulation to {passes}")
+    if config.precision == "fp32":
+        advice.append("set precision to bf16")
+    if config.ema_decay:
+        advice.append("set ema_decay to 0")
+    if config.resolution > 512:
+        advice.append(f"set resolution below {config.resolution}")
+    raise TooLittleMemoryError(
+        f"Training needs about {needed / _GIGABYTE:.1f} GB (weights and optimiser {estimate.fixed / _GIGABYTE:.1f} GB, "
+        f"{config.batch_size} samples of {estimate.per_sample / _GIGABYTE:.1f} GB each), but only "
+        f"{available / _GIGABYTE:.1f} GB are free. To make it fit: {', or '.join(advice) or 'use a larger device'}."
+    )
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

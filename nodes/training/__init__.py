@@ -1,0 +1,1 @@
+"""ComfyUI's models as the training core calls them."""
