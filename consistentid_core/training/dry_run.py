@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..regions import REGIONS
-from ..text.caption import region_of_part
+from ..regions import REGIONS, region_of_part
 from ..text.markers import MARKER
 from .draws import SampleDraws
 from .items import Item
@@ -17,7 +16,9 @@ from .items import Item
 _COLOURS = {region.name: region.colour for region in REGIONS}
 
 
-def write_dry_run(folder: Path, items: Sequence[Item], draws: Sequence[SampleDraws], notes: Sequence[str]) -> Path:
+def write_dry_run(
+    folder: Path, items: Sequence[Item], draws: Sequence[SampleDraws], notes: Sequence[str]
+) -> Path:
     """A page with each sample of a batch: its square with coloured parts, its foreground, its text with marked words.
 
     notes: sentences at the top.  Returns the page's path.
@@ -33,7 +34,9 @@ def write_dry_run(folder: Path, items: Sequence[Item], draws: Sequence[SampleDra
         for name, picture in pictures.items():
             Image.fromarray(picture).save(folder / f"{number:02d}_{name}.png")
         shown = "".join(f'<img src="{number:02d}_{name}.png" alt="{name}">' for name in pictures)
-        words = html.escape(item.text).replace(html.escape(MARKER), "<mark>&#9670;</mark>") or "<i>dropped</i>"
+        words = (
+            html.escape(item.text).replace(html.escape(MARKER), "<mark>&#9670;</mark>") or "<i>dropped</i>"
+        )
         has_face = "yes" if bool(item.id_vector.any()) else "no"
         rows.append(
             f"<h2>{html.escape(item.key)}</h2>{shown}<p>{words}</p><p>time step {draw.timestep}, parts: "

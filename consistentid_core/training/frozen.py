@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..networks.checkpoint import Family
+from ..families import Family
 from ..networks.unet_layers import AttentionLayer
 from .schedule import Prediction
 
@@ -58,7 +58,7 @@ class FrozenModels(Protocol):
         """Penultimate hidden states (n, 257, 1280) of prepared pictures (n, 3, 224, 224)."""
 
     def encode_texts(self, texts: Sequence[str]) -> EncodedTexts:
-        """Texts with markers, from :func:`.text.training_text`."""
+        """Texts with markers, from :func:`..text.training_text.training_text`."""
 
     def count_tokens(self, text: str) -> int:
         """Length of a text with start, end and one token per marker."""

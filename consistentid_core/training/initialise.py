@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import CheckpointError, ModelMismatchError
+from ..families import Family
 from ..files.weights_file import read_weights
-from ..networks.checkpoint import Family, recognise
+from ..networks.checkpoint import recognise
 from ..networks.unet_layers import AttentionLayer
 from .modules import BaseWeight, Groups, TrainedModules, modules_of, new_modules
 

@@ -11,19 +11,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data.portrait import Portrait
 from ..faces.clip_pixels import CLIP_SIZE, clip_pixel_values
 from ..faces.crops import crop_part
 from ..faces.face_parts import FacePart, choose_parts, find_parts
-from ..networks.checkpoint import Family
+from ..families import FAMILIES, Family
 from ..regions import BACKGROUND, class_masks
 from ..text.caption import align_caption_by_name
 from ..text.pairing import BY_NAME
-from ..text.prompt import DEFAULT_CAPTIONS
+from ..text.training_text import framed_text, training_text
 from .config import TrainingConfig
 from .draws import SampleDraws
 from .losses import FACIAL_SLOTS
-from .samples import TrainingSample
-from .text import framed_text, training_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +49,7 @@ class Item:
 
 
 def prepare_item(
-    sample: TrainingSample,
+    sample: Portrait,
     draws: SampleDraws,
     config: TrainingConfig,
     *,
@@ -91,7 +90,7 @@ def prepare_item(
 
 
 def _text_and_parts(
-    sample: TrainingSample,
+    sample: Portrait,
     parts: Sequence[FacePart],
     draws: SampleDraws,
     config: TrainingConfig,
@@ -99,7 +98,7 @@ def _text_and_parts(
     count_tokens: Callable[[str], int],
 ) -> tuple[str, tuple[FacePart, ...]]:
     """The text of a sample, and the parts of its markers in the same order."""
-    face_caption = DEFAULT_CAPTIONS[family] if config.captions == "fixed" else sample.face_caption
+    face_caption = FAMILIES[family].default_caption if config.captions == "fixed" else sample.face_caption
     by_name = {part.name: part for part in parts}
     if config.pairing == BY_NAME:
         aligned = align_caption_by_name(face_caption, tuple(by_name))

@@ -35,20 +35,20 @@ def fixed_bytes(modules: nn.Module, frozen: nn.Module, *, has_average: bool) -> 
     return sum(map(_bytes, frozen.parameters())) + kept + trained * (5 if has_average else 4)
 
 
-def kept_bytes(run: Callable[[], Tensor], ignored: Iterable[Tensor]) -> int:
+def kept_bytes(run: Callable[[], Tensor], ignored: Iterable[Tensor], device: torch.device) -> int:
     """What one forward pass keeps for the backward pass, in bytes.
 
     run: computes a loss of one sample.  ignored: tensors that are there anyway, such as weights.
     On a CUDA device the peak that the allocator saw during both passes, which counts everything; elsewhere the
     tensors saved, which misses what gradient checkpointing keeps of its blocks.
     """
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()
-        torch.cuda.reset_peak_memory_stats()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
         run().backward()
-        torch.cuda.synchronize()
-        return torch.cuda.max_memory_allocated() - before
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
     seen = {one.untyped_storage().data_ptr() for one in ignored}
     kept = 0
 

@@ -1,10 +1,13 @@
 """What a run writes down about itself: tables that any program opens, and TensorBoard if it is wanted."""
 
 import csv
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from ..errors import MissingDependencyError
 
 
 class Table:
@@ -26,6 +29,15 @@ class Table:
         """Append a row."""
         with self._path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self._columns, extrasaction="ignore").writerow({"step": step, **values})
+
+
+def require_tensorboard() -> None:
+    """Raise MissingDependencyError if TensorBoard is wanted and not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise MissingDependencyError(
+            "The setting 'tensorboard' is on, but the package is not installed. Install it with pip install "
+            "tensorboard, or switch the setting off: the same curves are in the CSV files of the run."
+        )
 
 
 class Report:

@@ -22,8 +22,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..errors import CheckpointError, ConsistentIDError
+from ..families import Family
 from ..files.weights_file import read_weights
-from ..networks.checkpoint import Family
 from .modules import Groups
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ WEIGHTS, AVERAGE = "consistentid", "consistentid_ema"
 _OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
 _FOLDER = re.compile(r"step-(\d{8,})")
 _UNFINISHED = ".unfinished"
+
+#: Windows neither moves nor deletes a file that is mapped into memory.
+_CAN_MAP = os.name != "nt"
 
 #: What the released files call the ID projection (SPEC 1.1).
 _PROJECTIONS: dict[Family, str] = {"sd15": "image_proj", "sdxl": "image_proj_model"}
@@ -132,7 +135,7 @@ def load_state(folder: Path) -> RunState:
         step=notes["step"],
         groups=read_groups(by_stem[WEIGHTS]),
         average=read_groups(by_stem[AVERAGE]) if AVERAGE in by_stem else None,
-        optimizer=read_weights(folder / _OPTIMIZER),
+        optimizer=read_weights(folder / _OPTIMIZER, mapped=_CAN_MAP),
         counters=notes["counters"],
         settings=notes["settings"],
     )
@@ -167,7 +170,7 @@ def write_groups(path: Path, groups: Groups, family: Family, notes: Mapping[str,
 def read_groups(path: Path) -> Groups:
     """The groups of a file from :func:`write_groups`, the ID projection as ``image_proj``."""
     groups: Groups = {}
-    for key, value in read_weights(path).items():
+    for key, value in read_weights(path, mapped=_CAN_MAP).items():
         pairs = value.items() if isinstance(value, Mapping) else [(key.split(".", 1)[1], value)]
         name = key.split(".", 1)[0]
         groups.setdefault("image_proj" if name in _PROJECTIONS.values() else name, {}).update(pairs)
@@ -185,7 +188,7 @@ def _write_all(folder: Path, state: RunState, family: Family, file_format: str) 
         write_groups(folder / f"{AVERAGE}.{file_format}", state.average, family, {**notes, "average": "ema"})
     optimizer = {name: tensor.cpu().contiguous() for name, tensor in state.optimizer.items()}
     save_file(optimizer, folder / _OPTIMIZER)
-    found = read_weights(folder / _OPTIMIZER)
+    found = read_weights(folder / _OPTIMIZER, mapped=_CAN_MAP)
     _require_equal(
         folder / _OPTIMIZER,
         [name for name, one in optimizer.items() if name not in found or not torch.equal(found[name], one)],

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ..faces.clip_pixels import CLIP_SIZE
+from ..families import FAMILIES
 from ..networks.unet_layers import AttentionLayer
 from .attention import Columns, TrainedAttention, captured_layers
 from .config import TrainingConfig
@@ -125,7 +126,7 @@ def batch_losses(
             rows = fused_rows(batch, modules)
         tokens = None
         if config.features != "fine_grained":
-            shortcut = config.shortcut == "as inference" and frozen.family == "sdxl"
+            shortcut = config.shortcut == "as inference" and FAMILIES[frozen.family].shortcut
             tokens = modules.id_projection(batch.id_vectors, batch.clip_features, shortcut=shortcut)
     facial = None if config.localisation == "off" else (batch.indices, batch.valid)
     with attention.call(id_tokens=tokens, facial=facial) as columns:

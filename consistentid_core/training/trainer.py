@@ -310,7 +310,7 @@ class Trainer:
             return losses.total(self.config.localisation_weight).sum()
 
         weights = [*self.modules.parameters(), *self.frozen.unet_module.parameters()]
-        kept = kept_bytes(loss, weights)
+        kept = kept_bytes(loss, weights, self.frozen.device)
         self._optimizer.zero_grad(set_to_none=True)
         fixed = fixed_bytes(self.modules, self.frozen.unet_module, has_average=self._average is not None)
         return MemoryEstimate(fixed, kept)

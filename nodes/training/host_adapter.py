@@ -16,6 +16,7 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.model_base import ModelType
 
 from ...consistentid_core.errors import ModelMismatchError
+from ...consistentid_core.families import FAMILIES
 from ...consistentid_core.networks.unet_layers import AttentionLayer, attention_layers
 from ...consistentid_core.text.tokens import (
     facial_slots,
@@ -44,12 +45,13 @@ class HostModels:
         self.family = clip_family(clip)
         self.layers = attention_layers(model.model.model_config.unet_config)
         self.cross_attention_dim = int(model.model.model_config.unet_config["context_dim"])
-        expected = {"sd15": 768, "sdxl": 2048}[self.family]
+        family = FAMILIES[self.family]
         prediction = _PREDICTIONS.get(model.model.model_type)
-        if self.cross_attention_dim != expected or prediction is None:
+        if self.cross_attention_dim != family.context_width or prediction is None:
             raise ModelMismatchError(
                 f"The model reads texts of width {self.cross_attention_dim} and is of the type "
-                f"{model.model.model_type.name}, the text encoder is that of {self.family} (width {expected}). "
+                f"{model.model.model_type.name}, the text encoder is that of {family.label} (width "
+                f"{family.context_width}). "
                 "Train on the MODEL and CLIP of one SD1.5 or SDXL checkpoint."
             )
         self.predicts = prediction
@@ -114,7 +116,7 @@ class HostModels:
         indices, valid = zip(*map(facial_slots, positions), strict=True)
         return EncodedTexts(
             rows=torch.cat(rows).float().to(self.device),
-            pooled=None if self.family == "sd15" else torch.cat(pooled).float().to(self.device),
+            pooled=None if pooled[0] is None else torch.cat(pooled).float().to(self.device),
             indices=torch.tensor(indices, device=self.device),
             valid=torch.tensor(valid, device=self.device),
         )
@@ -124,18 +126,17 @@ class HostModels:
         return self._marked(text, FIRST_ENCODER).length
 
     def _encode_text(self, text: str):
+        # SD1.5 cuts a text without giving it an end token (SPEC 7.1); SDXL's are truncated properly (SPEC 7.3).
+        keep_end = self.family == "sdxl"
         tokens, positions = {}, ()
         for encoder, chunks in self._clip.tokenize("").items():
             start, end, pad = (token for token, _ in chunks[0][:3])
             marked = self._marked(text, encoder)
-            # SD1.5 cuts without an end token (SPEC 7.1); SDXL's texts are truncated properly (SPEC 7.3).
-            row = single_row(marked.tokens, start=start, end=end, pad=pad, keep_end=self.family == "sdxl")
+            row = single_row(marked.tokens, start=start, end=end, pad=pad, keep_end=keep_end)
             tokens[encoder] = [[(token, 1.0) for token in row]]
             if encoder == FIRST_ENCODER:
-                positions = row_positions(marked.markers)
-        if self.family == "sdxl":
-            # The last row is the end token where the text was cut; no word is there to carry a part.
-            positions = tuple(one for one in positions if one < len(tokens[FIRST_ENCODER][0]) - 1)
+                # No word is left to carry a part where the end token took its place.
+                positions = tuple(one for one in row_positions(marked.markers) if one < len(row) - keep_end)
         ((rows, extras),) = self._clip.encode_from_tokens_scheduled(tokens)
         return rows, extras.get("pooled_output"), positions
 

@@ -1,6 +1,7 @@
 """The golden training forward as training computes it: hooks on the host's UNet, autograd, gradient checkpointing."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -41,8 +42,8 @@ def narrow_modules(frozen):
     return modules
 
 
-def train(frozen, modules, *, masked=False, recompute=False, localisation="original_code"):
-    """The losses of the golden pair, and the gradients of every trained tensor."""
+def train(frozen, modules, batch, *, recompute=False, localisation="original_code"):
+    """The losses of a batch, and the gradients of every trained tensor."""
     config = from_mapping({"preset": "original", "localisation": localisation, "precision": "fp32"})
     captured = layers_to_capture(frozen.layers, config)
     modules.zero_grad()
@@ -50,7 +51,7 @@ def train(frozen, modules, *, masked=False, recompute=False, localisation="origi
         attached(frozen.unet_module, frozen.layers, modules.adapters, captured) as attention,
         frozen.recomputed() if recompute else nullcontext(),
     ):
-        losses = batch_losses(golden_batch(masked=masked), modules, attention, frozen, config)
+        losses = batch_losses(batch, modules, attention, frozen, config)
         losses.total(config.localisation_weight).mean().backward()
     gradients = {name: one.grad.clone() for name, one in modules.named_parameters() if one.grad is not None}
     return losses, gradients
@@ -60,14 +61,21 @@ def train(frozen, modules, *, masked=False, recompute=False, localisation="origi
 def golden_run(request, frozen, golden_modules):
     """Kept results with the whole picture, recomputed blocks with the foreground."""
     case, is_masked = request.param
-    run = train(frozen, golden_modules, masked=is_masked, recompute=is_masked)
+    run = train(frozen, golden_modules, golden_batch(masked=is_masked), recompute=is_masked)
     return GOLDEN["results"][case], *run
 
 
+@pytest.fixture(scope="module")
+def small_batch():
+    """The corner of the golden pair: a sixteenth of the work."""
+    batch = golden_batch(masked=False)
+    return replace(batch, noisy=batch.noisy[..., :16, :16], target=batch.target[..., :16, :16])
+
+
 @pytest.fixture(scope="module", params=["original_code", "paper"])
-def kept_and_recomputed(request, frozen, narrow_modules):
+def kept_and_recomputed(request, frozen, narrow_modules, small_batch):
     return [
-        train(frozen, narrow_modules, recompute=recompute, localisation=request.param)
+        train(frozen, narrow_modules, small_batch, recompute=recompute, localisation=request.param)
         for recompute in (False, True)
     ]
 
@@ -100,9 +108,11 @@ def test_recomputing_blocks_changes_no_gradient(kept_and_recomputed):
         torch.testing.assert_close(recomputed[name], gradient, rtol=0, atol=0, msg=name)
 
 
-def test_the_localisation_loss_has_a_gradient_of_its_own(frozen, narrow_modules, kept_and_recomputed):
+def test_the_localisation_loss_has_a_gradient_of_its_own(
+    frozen, narrow_modules, small_batch, kept_and_recomputed
+):
     (_, gradients), _ = kept_and_recomputed
-    _, without = train(frozen, narrow_modules, localisation="off")
+    _, without = train(frozen, narrow_modules, small_batch, localisation="off")
     changed = [name for name, one in gradients.items() if not torch.equal(one, without[name])]
     assert any(".to_q_lora." in name for name in changed)
 

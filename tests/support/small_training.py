@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from consistentid_core.data.portrait import Portrait
 from consistentid_core.networks.unet_layers import attention_layers
 from consistentid_core.text.tokens import facial_slots, mark_tokens, row_positions, single_row
 from consistentid_core.training.config import from_mapping
 from consistentid_core.training.frozen import EncodedTexts
 from consistentid_core.training.modules import new_modules
-from consistentid_core.training.samples import TrainingSample
 
 WIDTH, HEADS, CROSS_ATTENTION_DIM, CLIP_DIM = 8, 2, 12, 10
 
@@ -131,8 +131,9 @@ class SmallModels:
         indices, valid = (torch.tensor(values) for values in zip(*slots, strict=True))
         return EncodedTexts(self._words[torch.tensor(ids)], None, indices, valid)
 
-    def count_tokens(self, text):
-        return mark_tokens(text, self._ids).length
+    @classmethod
+    def count_tokens(cls, text):
+        return mark_tokens(text, cls._ids).length
 
     @staticmethod
     def _ids(piece):
@@ -156,7 +157,7 @@ class SmallPeople:
             label_map[top : top + 8, left : left + 8] = class_id
         picture = generator.integers(0, 256, (19, 3), np.uint8)[label_map]
         vector = generator.standard_normal(512).astype(np.float32)
-        return TrainingSample(
+        return Portrait(
             key=f"person {index}",
             picture=picture,
             label_map=label_map,

@@ -1,0 +1,102 @@
+"""Two processes with half a batch each train what one process trains with the whole."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_training import SmallModels, SmallPeople, small_config, small_modules
+
+from consistentid_core.training.processes import DistributedProcesses
+from consistentid_core.training.state import SaveError, latest_state
+from consistentid_core.training.trainer import Trainer
+
+STEPS = 3
+
+
+def run(folder, processes=None, **settings):
+    frozen = SmallModels()
+    # Half of the samples lose their words, so that now and then one process has none at all.
+    config = small_config(steps=STEPS, drop_probability=0.5, validate_every=STEPS, **settings)
+    losses = []
+    trainer = Trainer(
+        config, frozen, SmallPeople(12), small_modules(frozen), folder=Path(folder), processes=processes,
+        on_step=lambda step, values: losses.append(values["loss"]),
+    )  # fmt: skip
+    with trainer:
+        trainer.run()
+    return losses
+
+
+def work(rank, paths, folder, store):
+    sys.path[:0] = paths
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    processes = DistributedProcesses(torch.device("cpu"))
+    losses = run(folder, processes, batch_size=1)
+    torch.save(losses, f"{folder}/losses-{rank}.pt")
+    # A disk that is full for the first process must not leave the other one waiting.
+    trouble = processes.any(rank == 0)
+    assert trouble
+    assert not processes.any(False)
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
+    store = tmp_path_factory.mktemp("store") / "file"
+    torch.multiprocessing.spawn(work, (sys.path, str(two), str(store)), nprocs=2)
+    return run(one, batch_size=2), one, two
+
+
+def test_losses_are_those_of_one_process(folders):
+    expected, _, two = folders
+    for rank in (0, 1):
+        assert torch.load(two / f"losses-{rank}.pt") == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_are_those_of_one_process(folders):
+    _, *both = folders
+    one, two = (latest_state(folder / "states") for folder in both)
+    assert one.step == two.step == STEPS
+    for group, tensors in one.groups.items():
+        for key, tensor in tensors.items():
+            torch.testing.assert_close(two.groups[group][key], tensor, rtol=1e-3, atol=2e-4, msg=key)
+
+
+def test_validation_is_that_of_one_process(folders):
+    _, *both = folders
+    one, two = ((folder / "validation.csv").read_text().splitlines() for folder in both)
+    assert len(one) == len(two) == 3  # heading, step 0, last step
+    for row, other in zip(one[1:], two[1:], strict=True):
+        assert [float(x) for x in other.split(",")] == pytest.approx(
+            [float(x) for x in row.split(",")], rel=1e-2
+        )
+
+
+def test_the_state_of_two_processes_is_gone_on_with_by_one(folders):
+    *_, two = folders
+    frozen = SmallModels()
+    config = small_config(steps=STEPS, drop_probability=0.5, validate_every=STEPS, batch_size=2)
+    trainer = Trainer(config, frozen, SmallPeople(12), small_modules(frozen), folder=two)
+    assert trainer.step == STEPS
+
+
+def test_a_process_learns_that_another_could_not_save(tmp_path):
+    class Second:
+        """What the second of two processes is told after the first one's disk was full."""
+
+        rank, world = 1, 2
+
+        def add_up(self, tensors):
+            pass
+
+        def any(self, condition):
+            return True
+
+    frozen = SmallModels()
+    modules = small_modules(frozen)
+    trainer = Trainer(small_config(), frozen, SmallPeople(12), modules, folder=tmp_path, processes=Second())
+    with pytest.raises(SaveError, match="the first process says why"):
+        trainer.save()
