@@ -5,7 +5,7 @@ negative carries the "nothing" of the unconditional branch at the same rows thro
 (SPEC 4, 5). Everything is native conditioning, so any sampler works.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -94,17 +94,18 @@ def encode_facial_prompt(
     vectors = region_vectors(consistentid, clip_vision, face_parts) if has_parts else [{} for _ in people]
     rows = [one.rows(known, nothing) for one, known in zip(people, vectors, strict=True)]
 
+    def fuse_each(plain: Iterable[Conditioning], facial: Iterable[Sequence[FacialRow]]) -> Conditioning:
+        """Each person's rows fused into that person's conditioning, and all of them in one batch."""
+        return in_one_batch([fuse(*own, consistentid, clip) for own in zip(plain, facial, strict=True)])
+
     marked = [texts.marked(one.assembled.text) for one in people]
+    positive = fuse_each(marked, rows)
     text_only = [texts.text_only(one.assembled) for one in people]
-    positive = fused = in_one_batch(
-        [fuse(*pair, consistentid, clip) for pair in zip(marked, rows, strict=True)]
-    )
     if any(rows) or any(one is not other for one, other in zip(text_only, marked, strict=True)):
-        positive = switch(in_one_batch(text_only), fused, merge_percent)
+        positive = switch(in_one_batch(text_only), positive, merge_percent)
     # With the same strengths: at 0 both branches are as if the part were switched off.
     without_parts = [[replace(row, part=nothing, weight=1.0) for row in own] for own in rows]
-    plain = texts.plain(negative_prompt)
-    negative = in_one_batch([fuse(plain, own, consistentid, clip) for own in without_parts])
+    negative = fuse_each([texts.plain(negative_prompt)] * len(people), without_parts)
 
     first = people[0]
     return FacialPrompt(
@@ -133,14 +134,15 @@ class _PersonsPrompt:
 
     def rows(self, vectors: Mapping[str, torch.Tensor], nothing: torch.Tensor) -> list[FacialRow]:
         """The facial rows. vectors: of the person's parts, by region.  nothing: that of the padding."""
-        return [
-            FacialRow(position, nothing, 1.0, weight)
-            if region is PADDING
-            else FacialRow(position, vectors[region], self.person.strength(region), weight)
-            for position, region, weight in zip(
-                self.facial.positions, self.regions, self.facial.weights, strict=True
-            )
-        ]
+        rows = []
+        for position, region, weight in zip(
+            self.facial.positions, self.regions, self.facial.weights, strict=True
+        ):
+            if region is PADDING:
+                rows.append(FacialRow(position, nothing, weight=weight))
+            else:
+                rows.append(FacialRow(position, vectors[region], self.person.strength(region), weight))
+        return rows
 
 
 def part_names(face_parts: FaceParts) -> tuple[str, ...]:
