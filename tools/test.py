@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import browser, comfyui, paths
+from tools import browser, comfyui, frontend, paths
 from tools.console import CommandError, run_command, say
 from tools.environment import Environment, chosen_version, prepare, with_version
 from tools.side_by_side import Job, Result, run_jobs
@@ -76,6 +76,7 @@ def main() -> int:
         parts = {options.only: parts[options.only]}
     if "web" in parts:
         browser.prepare()
+        frontend.prepare(environment.python)
     return summarise(run_jobs([job for jobs in parts.values() for job in jobs], AT_ONCE))
 
 

@@ -1,13 +1,14 @@
 """The widgets speak the language that is set in ComfyUI."""
 
 import pytest
+from web_host import NODES2
 
 from tools import node_texts
 
 
 @pytest.fixture(scope="module")
 def found(play):
-    return play("language", "nodes2", locale="zh")
+    return play("language", NODES2, locale="zh")
 
 
 def test_sentences_are_translated(found):

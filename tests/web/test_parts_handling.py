@@ -1,14 +1,13 @@
 """The parts widget under the hands: keyboard, zoom, node sizes, dragging, the slider and the close-up."""
 
 import pytest
-from web_host import RENDERERS
 
 REGIONS = ["face", "eyes", "ears", "nose", "mouth"]
 
 
-@pytest.fixture(scope="module", params=RENDERERS)
-def found(play, request):
-    return play("parts_handling", request.param)
+@pytest.fixture(scope="module")
+def found(play, interface):
+    return play("parts_handling", interface)
 
 
 def test_tab_leads_to_the_first_chip_and_highlights_its_part(found):

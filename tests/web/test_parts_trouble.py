@@ -1,21 +1,24 @@
 """The parts widget when something is not as it should be: it says so in a line, and nothing throws."""
 
 import pytest
-from web_host import RENDERERS
 
 GONE = "The pictures of the last run are gone, as after a restart of ComfyUI. Run the workflow again."
 NO_PHOTO = "There is no photo to show: the face comes from a file."
 BEFORE = "Run the workflow to see the parts of the face here."
 
 
-@pytest.fixture(scope="module", params=RENDERERS)
-def found(play, request):
-    return play("parts_trouble", request.param)
+@pytest.fixture(scope="module")
+def found(play, interface):
+    return play("parts_trouble", interface)
 
 
 def test_a_photo_without_a_face_is_told_on_the_node(found):
     assert found["noFace"]["end"] == "execution_error"
     assert found["noFace"]["message"].startswith("No part of a face was found in image 1 (512x512)")
+
+
+def test_an_error_goes_when_the_server_refuses_the_next_run(found):
+    assert found["noFace"]["afterRefusal"] == {"errors": 1, "message": BEFORE}
 
 
 def test_a_missing_part_is_a_greyed_chip_with_the_reason(found):

@@ -1,20 +1,18 @@
 """The parts of a face on Face Parts from Label Map: run, click, run again, save, copy, undo."""
 
-import re
-
 import numpy as np
 import pytest
 from PIL import Image
-from web_host import ASSETS, EARS, RENDERERS
+from web_host import ASSETS, EARS
 
 REGIONS = ["face", "eyes", "ears", "nose", "mouth"]
 VIEW = "parts_preview"
 ALL_ON = dict.fromkeys(REGIONS, True)
 
 
-@pytest.fixture(scope="module", params=RENDERERS)
-def found(play, request):
-    return play("parts", request.param)
+@pytest.fixture(scope="module")
+def found(play, interface):
+    return play("parts", interface)
 
 
 def switches(values):
@@ -120,9 +118,9 @@ def test_the_scripts_report_no_errors(found):
     assert found["problems"] == []
 
 
-@pytest.fixture(scope="module", params=RENDERERS)
-def in_subgraph(play, request):
-    return play("parts_subgraph", request.param)
+@pytest.fixture(scope="module")
+def in_subgraph(play, interface):
+    return play("parts_subgraph", interface)
 
 
 def test_inside_a_subgraph_a_click_switches_the_inner_node(in_subgraph):
@@ -146,22 +144,37 @@ def test_inside_a_subgraph_the_scripts_report_no_errors(in_subgraph):
     assert in_subgraph["problems"] == []
 
 
-@pytest.mark.parametrize("renderer", RENDERERS)
-def test_its_colours_follow_the_palette(play, renderer):
-    dark, light = (play("parts_palette", renderer, palette=palette) for palette in ("dark", "light"))
-    assert luminance(dark["text"]) > 150 > 100 > luminance(light["text"])
-    assert luminance(dark["surface"]) < 100 < 150 < luminance(light["surface"])
-    assert dark["problems"] == light["problems"] == []
+@pytest.fixture(scope="module")
+def colours(play, interface):
+    return play("parts_palette", interface)
+
+
+def test_its_colours_follow_the_palette(colours):
+    dark, light = colours["dark"], colours["light"]
+    assert luminance(dark["chip"][0][0]) > 0.3 > 0.1 > luminance(light["chip"][0][0])
+    assert luminance(dark["surface"]) < 0.1 < 0.3 < luminance(light["surface"])
+    assert colours["problems"] == []
+
+
+@pytest.mark.parametrize("palette", ["dark", "light"])
+@pytest.mark.parametrize("place", ["chip", "share", "line", "message", "errorLine", "errorMessage"])
+def test_every_text_can_be_read(colours, palette, place):
+    """By the measure of WCAG 2.1: 4.5 to 1 for small text."""
+    pairs = [sorted(map(luminance, pair)) for pair in colours[palette][place]]
+    assert pairs
+    assert min((lighter + 0.05) / (darker + 0.05) for darker, lighter in pairs) >= 4.5
 
 
 def luminance(colour):
-    """Of a CSS colour such as ``rgb(34, 34, 34)``."""
-    return np.mean([int(value) for value in re.findall(r"\d+", colour)[:3]])
+    """Relative luminance (0..1) of an 8-bit sRGB colour.  Source: WCAG 2.1."""
+    share = np.array(colour) / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return linear @ (0.2126, 0.7152, 0.0722)
 
 
-@pytest.fixture(scope="module", params=RENDERERS)
-def mixed(play, request):
-    return play("parts_mixed", request.param)
+@pytest.fixture(scope="module")
+def mixed(play, interface):
+    return play("parts_mixed", interface)
 
 
 def test_each_part_of_a_mixed_face_says_which_photo_it_is_from_and_how_strong_it_is(mixed):

@@ -1,16 +1,19 @@
 """The views on nodes that need models: faces to choose, the prompt in colour, the simple node."""
 
 import pytest
-from web_host import RENDERERS
+from web_host import CLASSIC, NODES2
 
 from consistentid_core.regions import REGIONS
+
+#: Running models takes long, and what shows their results is the same with every front end.
+pytestmark = pytest.mark.parametrize("interface", [CLASSIC, NODES2], indirect=True, ids=str)
 
 COLOURS = {region.name: "#{:02x}{:02x}{:02x}".format(*region.colour) for region in REGIONS}
 
 
-@pytest.fixture(scope="module", params=RENDERERS)
-def found(play, request):
-    return play("models", request.param)
+@pytest.fixture(scope="module")
+def found(play, interface):
+    return play("models", interface)
 
 
 def test_each_face_has_a_numbered_box_in_its_place(found):

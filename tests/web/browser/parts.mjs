@@ -32,7 +32,6 @@ export async function play(page, options) {
   await page.mouse.move(nose.x, nose.y);
   await settle(page);
   found.hovered = (await read(page)).chips.filter((chip) => chip.isHighlighted).map((chip) => chip.region);
-  await page.screenshot({ path: `${options.screenshots}/parts_hover_${options.renderer}.png` });
   await page.mouse.click(nose.x, nose.y);
   await settle(page);
   found.afterPictureClick = { values: await values(page, PARTS), line: (await read(page)).line, sent: await sentSwitches(page) };

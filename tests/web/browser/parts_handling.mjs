@@ -127,6 +127,10 @@ async function drag(page) {
     const counts = { paints: 0, changes: 0 };
     /** @type {any} */ (window).counts = counts;
     const { drawImage } = CanvasRenderingContext2D.prototype;
+    /** @type {any} */ (window).uncount = () => {
+      CanvasRenderingContext2D.prototype.drawImage = drawImage;
+      observer.disconnect();
+    };
     CanvasRenderingContext2D.prototype.drawImage = function (/** @type {any[]} */ ...what) {
       if (this.canvas.className === "consistentid-picture") counts.paints++;
       return drawImage.apply(this, /** @type {any} */ (what));
@@ -144,6 +148,7 @@ async function drag(page) {
   return page.evaluate(
     ({ id, pos }) => {
       const node = app.graph.getNodeById(id);
+      /** @type {any} */ (window).uncount();
       return { .../** @type {any} */ (window).counts, moved: [node.pos[0] - pos[0], node.pos[1] - pos[1]] };
     },
     { id: PARTS, pos: start.pos },

@@ -152,7 +152,7 @@ export async function clickChip(page, region, id = PARTS) {
 }
 
 /**
- * Where a part can be clicked in the picture: the middle of the places where its chip lights up.
+ * Where a part can be clicked in the picture: in the middle of the places where its chip lights up; null if it does not.
  * @param {Page} page
  * @param {string} region
  */
@@ -163,14 +163,20 @@ export async function pointOf(page, region) {
     );
     const chip = canvas.closest(".consistentid-view")?.querySelector(`[data-region=${region}]`);
     const box = canvas.getBoundingClientRect();
-    const hits = [];
-    // Whole numbers, as a click's place is rounded.
-    for (let y = Math.ceil(box.top); y < box.bottom; y += 2) {
-      for (let x = Math.ceil(box.left); x < box.right; x += 2) {
-        canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true }));
-        if (chip?.classList.contains("consistentid-highlighted")) hits.push({ x, y });
+    /** Look at every so many pixels. @param {number} step */
+    const search = (step) => {
+      const hits = [];
+      // Whole numbers, as a click's place is rounded.
+      for (let y = Math.ceil(box.top); y < box.bottom; y += step) {
+        for (let x = Math.ceil(box.left); x < box.right; x += step) {
+          canvas.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true }));
+          if (chip?.classList.contains("consistentid-highlighted")) hits.push({ x, y });
+        }
       }
-    }
+      return hits;
+    };
+    let hits = search(16);
+    for (const step of [8, 4, 2]) if (hits.length < 5) hits = search(step);
     return hits[Math.floor(hits.length / 2)] ?? null;
   }, region);
 }

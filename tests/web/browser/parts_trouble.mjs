@@ -33,7 +33,19 @@ async function withoutFace(page, options) {
   await closeDialog(page);
   const { isShown, message } = await read(page);
   await photograph(page, PARTS, options, "parts_no_face");
-  return { end, isShown, message };
+  return { end, isShown, message, afterRefusal: await beRefused(page) };
+}
+
+/** Ask for a run that the server does not begin; what the widget says then. @param {Page} page */
+async function beRefused(page) {
+  const errors = await page.evaluate(async () => {
+    const [photo] = app.graph.findNodesByType("LoadImage");
+    photo.widgets.find((/** @type {any} */ { name }) => name === "image").value = "there is no such file.png";
+    await app.queuePrompt(0, 1);
+    return Object.keys(app.lastNodeErrors ?? {}).length;
+  });
+  await closeDialog(page);
+  return { errors, message: (await read(page)).message };
 }
 
 /**

@@ -6,7 +6,7 @@ import { chromium } from "playwright-core";
 /**
  * @typedef {import("playwright-core").Page} Page
  * @typedef {{ url: string, chromium: string, renderer: "classic" | "nodes2", palette?: "dark" | "light", locale?: string,
- *   screenshots: string, [more: string]: any }} Options
+ *   screenshots: string | null, [more: string]: any }} Options  screenshots: the folder for pictures; null for none
  */
 
 /** Time for a node to run that needs no model, and for one that needs CLIP. */
@@ -17,6 +17,7 @@ export const LATER = 300_000;
 const OURS = /extensions\/consistentid\//;
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"];
+const VIEWPORT = { width: 1600, height: 1000 };
 
 /**
  * Open ComfyUI, do some work in it, close it.
@@ -25,21 +26,89 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-bac
  * @returns {Promise<object>} what the work found, and `problems`: errors and warnings from the pack's scripts
  */
 export async function inComfyUI(options, work) {
-  await set(options.url, "Comfy.TutorialCompleted", true);
-  await set(options.url, "Comfy.Workflow.ShowMissingModelsWarning", false);
-  await set(options.url, "Comfy.VueNodes.Enabled", options.renderer === "nodes2");
-  await set(options.url, "Comfy.ColorPalette", options.palette ?? "dark");
-  await set(options.url, "Comfy.Locale", options.locale ?? "en");
-  const browser = await chromium.launch({ executablePath: options.chromium, headless: true, args: FLAGS });
+  const session = await Session.begin(options.chromium);
   try {
-    const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
-    page.setDefaultTimeout(SOON);
-    const problems = collectProblems(page);
-    page.on("dialog", (dialog) => dialog.accept());
-    await open(page, options.url);
-    return { ...(await work(page)), problems };
+    return await session.play(options, work);
   } finally {
-    await browser.close();
+    await session.end();
+  }
+}
+
+/** A browser in which one piece of work follows the other, as far as possible on the same page. */
+export class Session {
+  /** @param {string} path of Chromium */
+  static async begin(path) {
+    return new Session(await chromium.launch({ executablePath: path, headless: true, args: FLAGS }));
+  }
+
+  /** @param {import("playwright-core").Browser} browser */
+  constructor(browser) {
+    this.browser = browser;
+    /** @type {Page | null} */
+    this.page = null;
+    /** What must be the same for a page to be used again. */
+    this.kind = "";
+    /** @type {string[]} */
+    this.problems = [];
+  }
+
+  /**
+   * @param {Options} options
+   * @param {(page: Page) => Promise<object>} work
+   * @returns {Promise<object>} as of {@link inComfyUI}
+   */
+  async play(options, work) {
+    this.problems = [];
+    const page = await this.#pageFor(options);
+    try {
+      return { ...(await work(page)), problems: this.problems };
+    } catch (error) {
+      await this.#close(); // whatever state it is in
+      throw error;
+    }
+  }
+
+  end() {
+    return this.browser.close();
+  }
+
+  /** @param {Options} options */
+  async #pageFor({ url, renderer, palette = "dark", locale = "en" }) {
+    const kind = JSON.stringify([url, renderer, palette, locale]);
+    if (this.page && this.kind === kind) {
+      await clear(this.page);
+      return this.page;
+    }
+    await this.#close();
+    await set(url, "Comfy.TutorialCompleted", true);
+    await set(url, "Comfy.Workflow.ShowMissingModelsWarning", false);
+    await set(url, "Comfy.VueNodes.Enabled", renderer === "nodes2");
+    await set(url, "Comfy.ColorPalette", palette);
+    await set(url, "Comfy.Locale", locale);
+    const page = await this.browser.newPage({ viewport: VIEWPORT });
+    page.setDefaultTimeout(SOON);
+    this.#collectProblems(page);
+    page.on("dialog", (dialog) => dialog.accept());
+    await open(page, url);
+    this.page = page;
+    this.kind = kind;
+    return page;
+  }
+
+  async #close() {
+    await this.page?.close();
+    this.page = null;
+  }
+
+  /** What goes wrong in the pack's own scripts. @param {Page} page */
+  #collectProblems(page) {
+    page.on("pageerror", (error) => {
+      if (OURS.test(error.stack ?? "")) this.problems.push(String(error.stack));
+    });
+    page.on("console", (message) => {
+      const isBad = message.type() === "error" || message.type() === "warning";
+      if (isBad && OURS.test(`${message.location().url} ${message.text()}`)) this.problems.push(message.text());
+    });
   }
 }
 
@@ -53,29 +122,23 @@ async function open(page, url) {
   await page.keyboard.press("Escape"); // the template browser of a first visit
 }
 
+/** Make a page as good as new: nothing open, nothing remembered. @param {Page} page */
+async function clear(page) {
+  await page.unrouteAll();
+  await page.setViewportSize(VIEWPORT);
+  await page.keyboard.press("Escape");
+  await page.mouse.move(2, 500);
+  await page.evaluate(() => {
+    for (const key of Object.keys(localStorage)) if (key.startsWith("ConsistentID.")) localStorage.removeItem(key);
+  });
+}
+
 /** Wait until the page can take a workflow. @param {Page} page */
 export async function ready(page) {
   await page.waitForFunction(() => /** @type {any} */ (window).app?.extensionManager?.workflow?.activeWorkflow, null, {
     timeout: 90_000,
   });
   await page.waitForFunction(() => app.isGraphReady);
-}
-
-/**
- * What goes wrong in the pack's own scripts.
- * @param {Page} page
- */
-function collectProblems(page) {
-  /** @type {string[]} */
-  const problems = [];
-  page.on("pageerror", (error) => {
-    if (OURS.test(error.stack ?? "")) problems.push(String(error.stack));
-  });
-  page.on("console", (message) => {
-    const isBad = message.type() === "error" || message.type() === "warning";
-    if (isBad && OURS.test(`${message.location().url} ${message.text()}`)) problems.push(message.text());
-  });
-  return problems;
 }
 
 /**
@@ -102,7 +165,7 @@ export async function settle(page) {
   await page.evaluate(async () => {
     for (let frame = 0; frame < 3; frame++) await new Promise((resolve) => requestAnimationFrame(resolve));
   });
-  await page.waitForTimeout(150);
+  await page.waitForTimeout(30);
 }
 
 /**
@@ -173,7 +236,7 @@ export function values(page, id) {
 }
 
 /**
- * A picture of a node with a little room around it.
+ * A picture of a node with a little room around it, if pictures are wanted.
  * @param {Page} page
  * @param {number | string} id
  * @param {Options} options
@@ -182,6 +245,7 @@ export function values(page, id) {
 export async function photograph(page, id, options, name) {
   await page.mouse.move(2, 500);
   await settle(page);
+  if (!options.screenshots) return;
   const clip = await page.evaluate((id) => {
     const node = app.canvas.graph.getNodeById(id);
     const { left, top } = app.canvas.canvas.getBoundingClientRect();

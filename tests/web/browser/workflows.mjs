@@ -20,13 +20,13 @@ export async function play(page, options) {
   const offered = await page.evaluate(() => app.api.getWorkflowTemplates());
   /** @type {Record<string, any>} */
   const workflows = {};
-  const before = await showCanvasAlone(page);
+  const putBack = await showCanvasAlone(page);
   for (const name of offered[PACK]) {
     await openTemplate(page, name);
     workflows[name] = await page.evaluate(examine);
-    await photographAll(page, `${options.screenshots}/workflow_${name}_${options.renderer}.png`);
+    if (options.screenshots) await photographAll(page, `${options.screenshots}/workflow_${name}_${options.renderer}.png`);
   }
-  await change(page, before);
+  await putBack();
   return { workflows };
 }
 
@@ -111,20 +111,26 @@ async function examine() {
 /**
  * Room to draw a whole workflow, and nothing in front of it.
  * @param {Page} page
- * @returns the settings that were changed, as they were
+ * @returns puts everything back
  */
 async function showCanvasAlone(page) {
   await page.setViewportSize({ width: 2400, height: 1200 });
-  await page.evaluate(() => {
-    app.extensionManager.focusMode = true;
-    app.canvas.min_font_size_for_lod = 0; // texts at any zoom
-  });
-  const before = await page.evaluate(
-    (names) => Object.fromEntries(names.map((name) => [name, app.extensionManager.setting.get(name)])),
-    OVERLAYS,
-  );
+  const before = await page.evaluate((names) => {
+    const { canvas, extensionManager } = app;
+    const smallestText = canvas.min_font_size_for_lod;
+    extensionManager.focusMode = true;
+    canvas.min_font_size_for_lod = 0; // texts at any zoom
+    const settings = Object.fromEntries(names.map((name) => [name, extensionManager.setting.get(name)]));
+    return { smallestText, settings };
+  }, OVERLAYS);
   await change(page, Object.fromEntries(OVERLAYS.map((name) => [name, false])));
-  return before;
+  return async () => {
+    await page.evaluate((smallestText) => {
+      app.extensionManager.focusMode = false;
+      app.canvas.min_font_size_for_lod = smallestText;
+    }, before.smallestText);
+    await change(page, before.settings);
+  };
 }
 
 /**
