@@ -67,7 +67,7 @@ class FaceParserLoader(io.ComfyNode):
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
         path = folders.find_weights(model_name, *folders.FACE_PARSING)
-        return io.NodeOutput(FaceParserModel(load_weights(path)))
+        return io.NodeOutput(FaceParserModel(load_weights(path, mapped=folders.maps_files())))
 
 
 class FaceParser(io.ComfyNode):

@@ -42,7 +42,7 @@ class LoadConsistentIDModel(io.ComfyNode):
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
         path = folders.find_weights(model_name, folders.CONSISTENTID)
-        return io.NodeOutput(ConsistentIDModel(load_checkpoint(path)))
+        return io.NodeOutput(ConsistentIDModel(load_checkpoint(path, mapped=folders.maps_files())))
 
 
 NODES = [LoadConsistentIDModel]

@@ -135,7 +135,7 @@ class ConsistentIDSimple(io.ComfyNode):
 @lru_cache(maxsize=8)
 def family_of(stamp: tuple[str, int, int]) -> Family:
     """The model family of an adapter file, by its stamp; the tensors are mapped, not read."""
-    return load_checkpoint(stamp[0]).family
+    return load_checkpoint(stamp[0], mapped=folders.maps_files()).family
 
 
 NODES = [ConsistentIDSimple]

@@ -56,14 +56,15 @@ def parser_pixels(picture: np.ndarray, size: int) -> Tensor:
     return torch.from_numpy(normalised).permute(2, 0, 1)[None].contiguous()  # HWC -> BCHW
 
 
-def load_weights(path: str | Path) -> dict[str, Tensor]:
+def load_weights(path: str | Path, *, mapped: bool = True) -> dict[str, Tensor]:
     """Read a face-parsing checkpoint and check that it fits, without running pickled code.
 
+    mapped: as of :func:`.read_weights`.
     Returns the complete state dict of :class:`BiSeNet` in float32.
     Raises MissingModelError if there is no such file, CheckpointError if it cannot be read, holds something
     else, or has values that nothing can be computed with.
     """
-    return check_weights(read_weights(path), source=str(path))
+    return check_weights(read_weights(path, mapped=mapped), source=str(path))
 
 
 def check_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import logging
 import os
 from collections import Counter
 
+import comfy.utils
 import folder_paths
 
 from ...consistentid_core.errors import MissingModelError
@@ -118,6 +119,11 @@ def find_weights(file: str, *names: str) -> str:
         f"Model file '{file}' not found. Looked in: {', '.join(searched)}. "
         "Put the file into one of these folders and refresh the node list (press R)."
     )
+
+
+def maps_files() -> bool:
+    """Whether weights may stay mapped from their files: ``--disable-mmap`` says no, for slow or unsteady drives."""
+    return not comfy.utils.DISABLE_MMAP
 
 
 def file_stamp(file: str, *names: str) -> tuple[str, int, int]:

@@ -1,12 +1,20 @@
-"""The lists of model files: the simple node and the loaders offer the same, and preselect the likely file."""
+"""Model files from the nodes' side: lists with the likely file preselected, and how the files are read."""
 
+from pathlib import Path
+
+import comfy.utils
 import folder_paths
 import pytest
+from consistentid_pack.consistentid_core.errors import CheckpointError
+from consistentid_pack.consistentid_core.files import weights_file
 from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.face_parser import FaceParserLoader
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.model import LoadConsistentIDModel
 from consistentid_pack.nodes.simple import ConsistentIDSimple
+from small_checkpoints import flat, small_groups, write
+
+from tools.standins import bisenet
 
 ADAPTER, PARSER = "ConsistentID-v1.bin", "79999_iter.pth"
 
@@ -75,3 +83,30 @@ def test_a_folder_that_cannot_be_listed_costs_its_files_only(models, monkeypatch
         node.define_schema()
     assert folders.list_weights(*folders.FACE_PARSING) == [PARSER]
     assert f"The files in '{folder}' cannot be listed" in caplog.text
+
+
+@pytest.mark.parametrize("disabled", [False, True])
+def test_weights_stay_mapped_only_where_the_host_maps_files(models, monkeypatch, disabled):
+    """With ``--disable-mmap`` nothing of the file is needed after loading."""
+    monkeypatch.setattr(comfy.utils, "DISABLE_MMAP", disabled)
+    monkeypatch.setattr(weights_file, "SMALL_FILE", 0)
+    path = write(models, flat(small_groups()), ".bin")
+    model = LoadConsistentIDModel.execute(path.name).args[0]
+    maps = Path("/proc/self/maps").read_text("utf-8")
+    assert (str(path) in maps) is not disabled
+    assert model.family == "sd15"
+
+
+def test_the_wrong_file_is_named_before_anything_else(models):
+    write(models, flat(small_groups()), ".bin").rename(models / ADAPTER)
+    with pytest.raises(CheckpointError) as error:
+        FaceParserLoader.execute(ADAPTER)
+    assert str(error.value).startswith(
+        f"'{models / ADAPTER}' is a ConsistentID file, not a face parser: choose "
+    )
+    bisenet.write(models / PARSER)
+    with pytest.raises(CheckpointError) as error:
+        LoadConsistentIDModel.execute(PARSER)
+    assert str(error.value).startswith(
+        f"'{models / PARSER}' is a face parser, not a ConsistentID file: choose "
+    )
