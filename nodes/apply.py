@@ -10,8 +10,7 @@ from ..consistentid_core.networks.leak_control import LeakControl
 from .host.inputs import percent, strength
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType, LeakControlType
-from .person.clip_features import zero_image
-from .person.keys_values import keys_values_of
+from .person.keys_values import identity_and_nobody
 from .sampling.id_patch import MAX_PEOPLE, IDAttentionPatch
 from .sampling.lora import fitting_layers, merge_lora
 from .sampling.roles import KEY
@@ -112,14 +111,14 @@ class ApplyConsistentID(io.ComfyNode):
     ) -> io.NodeOutput:
         layers = fitting_layers(model, consistentid)
         others = people_in(model)
-        identity = keys_values_of(consistentid, clip_vision, id_embed, image, face_parts)
+        identity, nobody = identity_and_nobody(consistentid, clip_vision, id_embed, image, face_parts)
         patched = model.clone()
         merge_lora(patched, consistentid, layers, lora_weight)
         IDAttentionPatch(
             family=consistentid.family,
             blocks={layer.index: layer.block for layer in layers if layer.is_cross},
             identity=identity,
-            no_identity=consistentid.no_identity_keys_values(zero_image(clip_vision, face_parts)),
+            no_identity=nobody,
             weight=weight,
             percents=None if start_percent <= 0 and end_percent >= 1 else (start_percent, end_percent),
             mask=None if mask is None else check_mask(mask),

@@ -1,9 +1,9 @@
 """ID Embedding (InsightFace), Combine ID Embeddings."""
 
-import folder_paths
+import comfy.model_management
+import comfy.utils
 from comfy_api.latest import io
 
-from ..consistentid_core.identity.face_analysis import AUTO, PROVIDERS, load_face_analyser
 from ..consistentid_core.identity.face_boxes import draw_faces
 from ..consistentid_core.identity.id_embedding import (
     BGR,
@@ -18,9 +18,10 @@ from ..consistentid_core.identity.id_embedding import (
     combine_embeddings,
     embed_person,
 )
-from .host import folders
+from ..consistentid_core.identity.providers import AUTO, PROVIDERS
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_image, to_pictures
+from .models.face_recognition import face_analyser
 from .models.types import CATEGORY, IDEmbedType
 from .previews.faces import faces_ui
 
@@ -102,9 +103,8 @@ class EmbedFace(io.ComfyNode):
                     options=[AUTO, *PROVIDERS],
                     default=AUTO,
                     optional=True,
-                    tooltip="What onnxruntime computes on. auto takes the graphics card if this "
-                    "onnxruntime supports it, else the CPU, which is fast enough. ComfyUI does not see the "
-                    "memory used here.",
+                    tooltip="What onnxruntime computes on. auto takes ComfyUI's own graphics card if this "
+                    "onnxruntime supports it, else the CPU, which is fast enough.",
                 ),
                 combine_input("photos"),
             ],
@@ -131,8 +131,14 @@ class EmbedFace(io.ComfyNode):
         combine: str = NORM_MEAN,
     ) -> io.NodeOutput:
         photos = to_pictures(image)
+        progress = comfy.utils.ProgressBar(len(photos))
+
+        def on_photo(done: int) -> None:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            progress.update_absolute(done)
+
         embedding, found = embed_person(
-            load_face_analyser(folder_paths.get_folder_paths(folders.INSIGHTFACE), provider),
+            face_analyser(provider),
             photos,
             order=order,
             index=face_index,
@@ -140,6 +146,7 @@ class EmbedFace(io.ComfyNode):
             no_face=no_face,
             channel_order=channel_order,
             combine=combine,
+            on_photo=on_photo,
         )
         preview = to_image(
             [

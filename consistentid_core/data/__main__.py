@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import ConsistentIDError, MissingModelError
 from ..files.catalogue import FACE_PARSER
 from ..files.resolve import named
-from ..identity.face_analysis import AUTO, PROVIDERS
+from ..identity.providers import AUTO, PROVIDERS
 from .build import SHARD_ROWS, build_here, open_store, plan
 from .check import Tokenizer, check_set, describe
 from .progress import Progress

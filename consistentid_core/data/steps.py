@@ -16,7 +16,8 @@ from ..errors import ConsistentIDError
 from ..faces.bisenet import BiSeNet, load_weights, parse_picture
 from ..faces.face_parts import find_parts
 from ..files.resolve import find_face_models
-from ..identity.face_analysis import AUTO, load_face_analyser
+from ..identity.face_analysis import load_face_analyser
+from ..identity.providers import AUTO
 from .captions import caption_source, check_caption_choice
 from .portrait import from_encoded, to_png
 from .rows import Row

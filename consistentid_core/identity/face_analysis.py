@@ -8,32 +8,18 @@ import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from ..errors import CheckpointError, MissingDependencyError
 from ..files.catalogue import DETECTOR, RECOGNISER, ModelFile
 from ..files.resolve import find_face_models
+from .providers import AUTO, CPU, PROVIDERS, choose_provider, clashing_builds, provider_options
 
 logger = logging.getLogger(__name__)
-
-AUTO = "auto"
-CPU = "CPU"
-#: What a user chooses -> onnxruntime's name for it.
-PROVIDERS = {
-    "CUDA": "CUDAExecutionProvider",
-    "ROCm": "ROCMExecutionProvider",
-    "MIGraphX": "MIGraphXExecutionProvider",
-    "DirectML": "DmlExecutionProvider",
-    "OpenVINO": "OpenVINOExecutionProvider",
-    "CoreML": "CoreMLExecutionProvider",
-    CPU: "CPUExecutionProvider",
-}
-#: What ``auto`` tries. CoreML is left out: with inputs of changing size it can end the process.
-_AUTO_ORDER = ("CUDA", "ROCm", "MIGraphX", "DirectML", CPU)
 
 EMBEDDING_WIDTH = 512
 #: Size of the aligned face the recogniser reads, in pixels.
@@ -174,61 +160,50 @@ def _frame(image: np.ndarray, framing: Framing) -> tuple[np.ndarray, float, int]
     return canvas, new_height / height, offset
 
 
-def load_face_analyser(roots: Iterable[str | Path], provider: str = AUTO) -> FaceAnalyser:
-    """Load ``buffalo_l`` from the first of the InsightFace folders that has it.
+def load_face_analyser(
+    roots: Iterable[str | Path], provider: str = AUTO, device: torch.device | None = None
+) -> FaceAnalyser:
+    """Load ``buffalo_l`` from the first of the InsightFace folders that has it: 0.4 GB, as long as the result lives.
 
-    The last one loaded is kept, until it is asked for with other files or another provider.
-
-    provider: ``auto`` or a name in :data:`PROVIDERS`.
+    provider: ``auto`` or a name in :data:`~.providers.PROVIDERS`.
+    device: what everything else computes on. ``auto`` follows it; None: ``auto`` takes any graphics card.
     Raises MissingModelError, MissingDependencyError (also for a provider this onnxruntime
     does not have) and CheckpointError (a file that is damaged or another network).
     """
-    files = find_face_models(roots)
-    return _load(tuple((path, path.stat().st_mtime_ns) for path in files), provider)
+    return open_face_analyser(*find_face_models(roots), provider, device)
 
 
-@lru_cache(maxsize=1)
-def _load(files: tuple[tuple[Path, int], ...], provider: str) -> FaceAnalyser:
-    """files: detector and recogniser, each with its time of change."""
-    (detector, _), (recogniser, _) = files
-    chosen = choose_provider(provider)
+def open_face_analyser(
+    detector: Path, recogniser: Path, provider: str = AUTO, device: torch.device | None = None
+) -> FaceAnalyser:
+    """:func:`load_face_analyser` of two files."""
+    chosen = provider_for(provider, device)
     try:
-        analyser = _open_both(detector, recogniser, chosen)
+        analyser = _open_both(detector, recogniser, chosen, device)
     except MissingDependencyError as error:
         if provider != AUTO or chosen == CPU:
             raise
         logger.warning("%s Using the CPU for face recognition instead.", error)
-        analyser = _open_both(detector, recogniser, CPU)
+        analyser = _open_both(detector, recogniser, CPU, device)
     logger.info("InsightFace models of %s loaded on %s", detector.parent, analyser.provider)
     return analyser
 
 
-def choose_provider(choice: str) -> str:
-    """The name in :data:`PROVIDERS` to use for ``auto`` or a named choice.
-
-    Raises MissingDependencyError, naming what there is, if onnxruntime lacks the choice.
-    """
-    onnxruntime = _import().onnxruntime
-    offered = onnxruntime.get_available_providers()
-    available = [name for name, full_name in PROVIDERS.items() if full_name in offered]
-    if choice == AUTO:
-        return next(name for name in _AUTO_ORDER if name in available or name == CPU)
-    if choice not in PROVIDERS:
-        raise ValueError(f"Unknown provider '{choice}'. Expected {AUTO} or one of: {', '.join(PROVIDERS)}.")
-    if choice not in available:
-        raise MissingDependencyError(
-            f"This onnxruntime ({onnxruntime.__version__}) has no {choice}; it has: {', '.join(available)}. "
-            f"Choose one of these or {AUTO}, or install the onnxruntime build for {choice} "
-            "in place of the present one."
-        )
-    return choice
+def provider_for(choice: str, device: torch.device | None = None) -> str:
+    """:func:`~.providers.choose_provider` of the installed onnxruntime; warns if two builds of it clash."""
+    chosen = choose_provider(_import().onnxruntime, choice, device)
+    if choice == AUTO and chosen == CPU and (device is None or device.type != "cpu"):
+        clash = clashing_builds()
+        if clash:
+            logger.warning("Face recognition computes on the CPU.%s", clash)
+    return chosen
 
 
-def _open_both(detector: Path, recogniser: Path, provider: str) -> FaceAnalyser:
+def _open_both(detector: Path, recogniser: Path, provider: str, device: torch.device | None) -> FaceAnalyser:
     libraries = _import()
-    detector_session = _open(detector, provider)
+    detector_session = _open(detector, provider, device)
     _check_detector(detector, detector_session)
-    recogniser_session = _open(recogniser, provider)
+    recogniser_session = _open(recogniser, provider, device)
     _check_recogniser(recogniser, recogniser_session)
     return FaceAnalyser(
         libraries.detector(model_file=str(detector), session=detector_session),
@@ -237,31 +212,37 @@ def _open_both(detector: Path, recogniser: Path, provider: str) -> FaceAnalyser:
     )
 
 
-def _open(path: Path, provider: str) -> Any:
+def _open(path: Path, provider: str, device: torch.device | None) -> Any:
     """An onnxruntime session whose first provider is the wanted one, with the CPU behind it."""
     onnxruntime = _import().onnxruntime
     if provider == "CUDA" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: the detector's file declares sizes it does not keep
-    wanted = list(dict.fromkeys((PROVIDERS[provider], PROVIDERS[CPU])))
+    wanted = {name: provider_options(name, device) for name in (provider, CPU)}
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=wanted)
+        session = onnxruntime.InferenceSession(
+            str(path),
+            options,
+            providers=[PROVIDERS[name] for name in wanted],
+            provider_options=list(wanted.values()),
+        )
     except Exception as error:  # onnxruntime has a dozen exception types without a common base
         if provider == CPU:
             raise CheckpointError(
                 f"{path} ({path.stat().st_size:,} bytes) is no readable ONNX file: {error}. "
                 "Download it again."
             ) from error
-        _open(path, CPU)  # raises if the file is to blame
+        _open(path, CPU, device)  # raises if the file is to blame
         raise MissingDependencyError(
             f"onnxruntime cannot use {provider}: {error}. Repair what it names, or choose the provider {CPU}."
+            f"{clashing_builds()}"
         ) from error
-    if session.get_providers()[0] != wanted[0]:
+    if session.get_providers()[0] != PROVIDERS[provider]:
         raise MissingDependencyError(
             f"onnxruntime offers {provider} but could not start it and fell back to "
             f"{', '.join(session.get_providers())}. Its log above says which library is missing: "
-            f"install that, or choose the provider {CPU}."
+            f"install that, or choose the provider {CPU}.{clashing_builds()}"
         )
     return session
 
@@ -303,9 +284,11 @@ def _import() -> _Libraries:
         from insightface.model_zoo.arcface_onnx import ArcFaceONNX
         from insightface.model_zoo.scrfd import SCRFD
     except ImportError as error:
+        clash = clashing_builds()
         raise MissingDependencyError(
             f"Face recognition needs the packages insightface and onnxruntime: {error}. Into the Python that "
             f'runs this goes what is missing: "{sys.executable}" -m pip install {_to_install(error)}'
+            + (f".{clash}" if clash else "")
         ) from error
     return _Libraries(onnxruntime, SCRFD, ArcFaceONNX)
 

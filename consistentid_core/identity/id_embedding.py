@@ -62,10 +62,11 @@ FACE_ORDERS: dict[str, Callable[[Face], float]] = {
 LARGE_TO_SMALL = next(iter(FACE_ORDERS))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class IDEmbedding:
     """What a face recogniser says about one person, or about one person for each picture of a batch.
 
+    Compared by identity, as face parts are.
     vector: (k, 512) float32 on the CPU; k is 1 unless the vectors were kept apart. Of unit length, shorter
     if it is a plain mean; zeros stand for nobody.
     channel_order: one of :data:`CHANNEL_ORDERS`.
@@ -125,6 +126,7 @@ def embed_person(
     no_face: str = ERROR,
     channel_order: str = BGR,
     combine: str = NORM_MEAN,
+    on_photo: Callable[[int], None] = lambda done: None,
 ) -> tuple[IDEmbedding, list[PhotoFaces]]:
     """Recognise one person in one or more photos.
 
@@ -133,6 +135,7 @@ def embed_person(
     threshold: the lowest detection score of a face.
     no_face: one of :data:`NO_FACE_POLICIES`.
     combine: one of :data:`COMBINE_METHODS`, for several photos.
+    on_photo: called before each photo and after the last with how many are done; what it raises ends the work.
     Returns the embedding and, per photo, the faces found.
     Raises NoFaceError for a photo without a face (policy ``error``) or with too few for ``index``.
     """
@@ -141,6 +144,7 @@ def embed_person(
     vectors: list[np.ndarray] = []
     found: list[PhotoFaces] = []
     for number, photo in enumerate(photos, start=1):
+        on_photo(number - 1)
         pixels = photo[..., ::-1] if channel_order == BGR else photo
         detection = analyser.detect(pixels, threshold=threshold)
         name = _name(photo, number, len(photos))
@@ -160,6 +164,7 @@ def embed_person(
             )
         vectors.append(analyser.embed(pixels, faces[index]))
         found.append(PhotoFaces(faces, index))
+    on_photo(len(photos))
     embedding = IDEmbedding(
         _combined(np.stack(vectors), np.ones(len(vectors)), combine),
         channel_order,

@@ -1,5 +1,8 @@
 """The loaded ConsistentID model: what travels over a CONSISTENTID socket."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import comfy.model_patcher
 import torch
 
@@ -27,18 +30,39 @@ class ConsistentIDModel:
     def __init__(self, checkpoint: Checkpoint):
         self.family = checkpoint.family
         self.cross_attention_dim = checkpoint.cross_attention_dim
-        #: All adapter tensors by checkpoint key; only ``*_lora`` keys are read after loading.
-        self.adapters = checkpoint.adapters
+        key_values = IDKeyValueProjection.weights(checkpoint.adapters)
+        #: The LoRA tensors by checkpoint key. The others live in their network: SDXL's are 0.7 GB.
+        self.adapters = {key: one for key, one in checkpoint.adapters.items() if key not in key_values}
         self.facial_encoder = manage(
             FacialEncoder.builder(checkpoint.facial_encoder), checkpoint.facial_encoder
         )
         self.id_projection = manage(IDProjection.builder(checkpoint.id_projection), checkpoint.id_projection)
-        key_values = IDKeyValueProjection.weights(checkpoint.adapters)
         self.key_value_projection = manage(IDKeyValueProjection.builder(key_values), key_values)
+        self._users_of_id_networks = 0
+
+    @property
+    def patcher(self) -> comfy.model_patcher.ModelPatcher:
+        """The largest network's. The host's cache takes what has one for a model, and drops old models first."""
+        return self.key_value_projection.patcher
 
     def get_models(self) -> list[comfy.model_patcher.ModelPatcher]:
         """The patchers, for the host's book-keeping."""
         return [self.facial_encoder.patcher, self.id_projection.patcher, self.key_value_projection.patcher]
+
+    @contextmanager
+    def id_networks(self) -> Iterator[None]:
+        """Within, the ID networks may stay on their device; then they leave it, since sampling has no use for them.
+
+        Half a gigabyte for SDXL.
+        """
+        self._users_of_id_networks += 1
+        try:
+            yield
+        finally:
+            self._users_of_id_networks -= 1
+            if not self._users_of_id_networks:
+                for network in (self.id_projection, self.key_value_projection):
+                    network.unload()
 
     def keys_values(
         self, id_vector: torch.Tensor, clip_features: torch.Tensor, people: int = 1
@@ -49,20 +73,17 @@ class ConsistentIDModel:
         people: how many share the vectors; each vector gives a set of tokens, and those of a person follow each other.
         Returns keys and values in float32 on the CPU: about 0.3 MB for SD1.5 and one vector.
         """
-        device = self.id_projection.device
-        clip_features = clip_features.expand(len(id_vector), -1, -1)
-        tokens = self.id_projection.loaded()(
-            id_vector.to(device), clip_features.to(device), shortcut=FAMILIES[self.family].shortcut
-        )
-        device = self.key_value_projection.device
-        projected = self.key_value_projection.loaded()(
-            tokens.to(device).unflatten(0, (people, -1)).flatten(1, 2)
-        )
-        keys_values = {index: (k.cpu(), v.cpu()) for index, (k, v) in projected.items()}
-        # Half a gigabyte for SDXL, and sampling has no use for it.
-        for network in (self.id_projection, self.key_value_projection):
-            network.unload()
-        return keys_values
+        with self.id_networks():
+            device = self.id_projection.device
+            clip_features = clip_features.expand(len(id_vector), -1, -1)
+            tokens = self.id_projection.loaded()(
+                id_vector.to(device), clip_features.to(device), shortcut=FAMILIES[self.family].shortcut
+            )
+            device = self.key_value_projection.device
+            projected = self.key_value_projection.loaded()(
+                tokens.to(device).unflatten(0, (people, -1)).flatten(1, 2)
+            )
+            return {index: (k.cpu(), v.cpu()) for index, (k, v) in projected.items()}
 
     def no_identity_keys_values(self, zero_image: ZeroImage) -> KeysValues:
         """:meth:`keys_values` of "nobody": a zero face and the zero image (SPEC 4).

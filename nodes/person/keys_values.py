@@ -8,7 +8,7 @@ from ...consistentid_core.identity.id_embedding import MEAN, IDEmbedding
 from ...consistentid_core.identity.photo_features import merge_photos, person_features
 from ..host.pictures import to_pictures
 from ..models.consistentid import ConsistentIDModel, KeysValues
-from .clip_features import check_is_connected, encode_pixels
+from .clip_features import check_is_connected, encode_pixels, zero_image
 from .facial_features import features_of
 
 
@@ -23,9 +23,33 @@ def keys_values_of(
 
     Raises ValueError without a photo, or if several people do not have one each.
     """
-    _require_same_people(id_embed.people, image, face_parts)
-    features = features_of_person(clip_vision, image, face_parts, len(id_embed.vector), id_embed.combine)
+    features = _features_for(id_embed, clip_vision, image, face_parts)
     return consistentid.keys_values(id_embed.vector, features, id_embed.people)
+
+
+def identity_and_nobody(
+    consistentid: ConsistentIDModel,
+    clip_vision,
+    id_embed: IDEmbedding,
+    image: torch.Tensor | None,
+    face_parts: FaceParts | None,
+) -> tuple[KeysValues, KeysValues]:
+    """:func:`keys_values_of` the person, and those of nobody, which the negative reads.
+
+    CLIP vision is done before the ID networks move to their device, and these move there and back once.
+    """
+    features = _features_for(id_embed, clip_vision, image, face_parts)
+    nothing = zero_image(clip_vision, face_parts)
+    with consistentid.id_networks():
+        identity = consistentid.keys_values(id_embed.vector, features, id_embed.people)
+        return identity, consistentid.no_identity_keys_values(nothing)
+
+
+def _features_for(
+    id_embed: IDEmbedding, clip_vision, image: torch.Tensor | None, face_parts: FaceParts | None
+) -> torch.Tensor:
+    _require_same_people(id_embed.people, image, face_parts)
+    return features_of_person(clip_vision, image, face_parts, len(id_embed.vector), id_embed.combine)
 
 
 def _require_same_people(people: int, image: torch.Tensor | None, face_parts: FaceParts | None) -> None:

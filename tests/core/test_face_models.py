@@ -1,18 +1,23 @@
 """Finding, opening and checking InsightFace's two model files, and the packages they need."""
 
+import gc
 import logging
 import os
 import sys
+import weakref
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from consistentid_core.errors import CheckpointError, MissingDependencyError, MissingModelError
 from consistentid_core.files.catalogue import DETECTOR, RECOGNISER
 from consistentid_core.files.resolve import find_face_models
-from consistentid_core.identity.face_analysis import choose_provider, load_face_analyser
+from consistentid_core.identity import providers
+from consistentid_core.identity.face_analysis import load_face_analyser
 from tools.standins import insightface as standin
 
 
@@ -117,29 +122,6 @@ def test_a_truncated_file_is_named(tmp_path, folder, name, kept):
     assert str(path) in str(error.value) and "Download it again" in str(error.value)
 
 
-def test_auto_takes_the_cpu_if_there_is_nothing_better(monkeypatch):
-    offered = ["AzureExecutionProvider", "CPUExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
-    assert choose_provider("auto") == "CPU"
-
-
-def test_auto_prefers_the_graphics_card(monkeypatch):
-    offered = ["CPUExecutionProvider", "TensorrtExecutionProvider", "CUDAExecutionProvider"]
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
-    assert choose_provider("auto") == "CUDA"
-
-
-def test_a_provider_this_onnxruntime_lacks_is_refused_naming_what_it_has(monkeypatch):
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(MissingDependencyError, match="has no CUDA; it has: CPU"):
-        choose_provider("CUDA")
-
-
-def test_an_unknown_provider_is_refused():
-    with pytest.raises(ValueError, match="Unknown provider 'Abacus'"):
-        choose_provider("Abacus")
-
-
 @pytest.fixture
 def broken_cuda(monkeypatch):
     """An onnxruntime that lists CUDA but falls back to the CPU when a session is made."""
@@ -160,10 +142,10 @@ def crashing_cuda(broken_cuda, monkeypatch):
     """An onnxruntime that raises when a session is to run on CUDA."""
 
     class Session(onnxruntime.InferenceSession):
-        def __init__(self, path, options, providers):
+        def __init__(self, path, options, providers, provider_options):
             if "CUDAExecutionProvider" in providers:
                 raise RuntimeError("no driver")
-            super().__init__(path, options, providers=providers)
+            super().__init__(path, options, providers=providers, provider_options=provider_options)
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
 
@@ -185,8 +167,39 @@ def test_auto_goes_on_with_the_cpu_and_says_so(broken_cuda, tmp_path, folder, ca
     assert str(folder) in caplog.text
 
 
-def test_the_networks_are_kept_until_a_file_changes(tmp_path, folder):
-    first = load_face_analyser([tmp_path])
-    assert load_face_analyser([tmp_path]) is first
-    os.utime(folder / DETECTOR.name, ns=(0, 0))
-    assert load_face_analyser([tmp_path]) is not first
+def test_a_session_is_set_up_for_the_device(broken_cuda, tmp_path, folder, monkeypatch):
+    asked = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, path, options, providers, provider_options):
+            asked.append(dict(zip(providers, provider_options, strict=True)))
+            super().__init__(path, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self):
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    assert load_face_analyser([tmp_path], device=torch.device("cuda", 1)).provider == "CUDA"
+    for options in asked[:2]:  # detector and recogniser; some versions open more for single sizes
+        assert options["CUDAExecutionProvider"] == {
+            "device_id": "1",
+            "arena_extend_strategy": "kSameAsRequested",
+        }
+
+
+def test_the_networks_go_with_the_last_who_uses_them(tmp_path, folder):
+    analyser = load_face_analyser([tmp_path])
+    analyser.detect(np.zeros((64, 64, 3), np.uint8))
+    gone = [weakref.ref(one) for one in (analyser, analyser._detector, analyser._recogniser)]
+    del analyser
+    gc.collect()
+    assert [one() for one in gone] == [None] * 3
+
+
+def test_two_builds_over_each_other_are_told_where_auto_cannot_follow(monkeypatch, tmp_path, folder, caplog):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(providers, "version", lambda name: "1.20")
+    for device, told in (("cuda", True), ("cpu", False)):
+        caplog.clear()
+        assert load_face_analyser([tmp_path], device=torch.device(device)).provider == "CPU"
+        assert ("installed over each other" in caplog.text) is told

@@ -177,6 +177,40 @@ def test_faces_that_cancel_each_other_out_are_refused():
         embed_person(Opposites(), [NOBODY, NOBODY])
 
 
+def test_each_photo_is_told_before_it_is_looked_at(analyser):
+    """So that a bar can move, and whoever waits no longer can say so."""
+    told = []
+    embed_person(analyser, [GROUP, GROUP], on_photo=told.append)
+    assert told == [0, 1, 2]
+
+    class Enough(Exception):
+        pass
+
+    class Looking:
+        looks = 0
+
+        def detect(self, image, *, threshold):
+            self.looks += 1
+            return analyser.detect(image, threshold=threshold)
+
+        embed = staticmethod(analyser.embed)
+
+    def stop(done):
+        if done == 1:
+            raise Enough
+
+    looking = Looking()
+    with pytest.raises(Enough):
+        embed_person(looking, [GROUP] * 3, on_photo=stop)
+    assert looking.looks == 1
+
+
+def test_id_embeddings_can_be_compared_and_kept_in_sets():
+    one, other = IDEmbedding(torch.zeros(2, 512)), IDEmbedding(torch.zeros(2, 512))
+    assert one == one and one != other
+    assert len({one, other, one}) == 2
+
+
 def test_no_photo_at_all_is_refused(analyser):
     with pytest.raises(ValueError, match="At least one photo"):
         embed_person(analyser, [])

@@ -422,6 +422,36 @@ def test_clip_sees_a_new_photo_once_and_the_zero_image_once(unet, consistentid):
     assert fresh.model.passes == [1, 1, 1]
 
 
+def test_the_first_apply_moves_the_id_networks_off_their_device_once(unet, consistentid, monkeypatch):
+    """The person and nobody go through them together."""
+    networks = (consistentid.id_projection, consistentid.key_value_projection)
+    left = []
+
+    def spy(network):
+        detach = network.patcher.detach
+
+        def leave(unpatch_all=True):
+            if unpatch_all:  # otherwise a clone takes over, and the weights stay
+                left.append(network)
+            return detach(unpatch_all)
+
+        monkeypatch.setattr(network.patcher, "detach", leave)
+
+    for network in networks:
+        spy(network)
+    fresh = clip_vision()
+    ApplyConsistentID.execute(unet, consistentid, person(), 1.0, 1.0, 0.0, 1.0, fresh, image=photo())
+    assert sorted(map(id, left)) == sorted(map(id, networks))
+
+
+def test_the_id_networks_leave_their_device_even_after_an_error(monkeypatch):
+    consistentid = consistentid_model("sd15")
+    with pytest.raises(RuntimeError), consistentid.id_networks():
+        consistentid.key_value_projection.loaded()
+        raise RuntimeError
+    assert consistentid.key_value_projection.patcher.loaded_size() == 0
+
+
 def test_the_schema_fits_its_node():
     assert ApplyConsistentID.GET_SCHEMA().node_id == "ConsistentIDApply"
     assert issubclass(ApplyConsistentID, io.ComfyNode)

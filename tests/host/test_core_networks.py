@@ -2,6 +2,7 @@
 
 import comfy.lora
 import comfy.model_management
+import comfy.model_patcher
 import comfy.ops
 import comfy.utils
 import pytest
@@ -95,3 +96,15 @@ def test_what_made_the_keys_and_values_leaves_the_device_and_comes_back_when_nee
         assert network.patcher not in loaded and network.patcher.loaded_size() == 0
     again = consistentid.keys_values(face, features)
     assert all(torch.equal(a, b) for i in first for a, b in zip(first[i], again[i], strict=True))
+
+
+def test_the_host_takes_the_adapter_for_a_model():
+    """Its cache drops old models first when memory runs short, and knows them by their patcher."""
+    consistentid = consistentid_model("sd15")
+    assert isinstance(consistentid.patcher, comfy.model_patcher.ModelPatcher)
+    assert consistentid.patcher in consistentid.get_models()
+
+
+def test_the_matrices_of_the_id_tokens_are_kept_once():
+    consistentid = consistentid_model("sd15")
+    assert consistentid.adapters and all("_lora" in key for key in consistentid.adapters)

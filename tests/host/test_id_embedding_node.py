@@ -1,16 +1,23 @@
 """ID Embedding (InsightFace) as the host calls it, on real ONNX sessions."""
 
+import gc
 import sys
+import weakref
 from pathlib import Path
 
+import comfy.model_management
+import comfy.utils
 import folder_paths
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from consistentid_pack.consistentid_core.errors import MissingDependencyError, MissingModelError, NoFaceError
+from consistentid_pack.consistentid_core.identity.face_analysis import open_face_analyser
 from consistentid_pack.consistentid_core.identity.id_embedding import CONCAT, RGB, ZERO_VECTOR
 from consistentid_pack.nodes.embedding import EmbedFace
 from consistentid_pack.nodes.host import folders
+from consistentid_pack.nodes.models import face_recognition
 from consistentid_pack.nodes.previews.faces import UI_KEY
 from drawn_faces import draw
 from PIL import Image
@@ -148,3 +155,71 @@ def test_a_missing_package_is_told_when_the_node_runs(monkeypatch):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match="pip install .*insightface"):
         EmbedFace.execute(image=image(TWO_FACES), provider="CPU")
+
+
+# ---------------------------------------------------------------- a long batch
+
+
+def test_the_bar_moves_with_the_photos(monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        comfy.utils, "PROGRESS_BAR_HOOK", lambda value, total, *_, **__: shown.append((value, total))
+    )
+    EmbedFace.execute(image=image(TWO_FACES, TWO_FACES))
+    assert shown[0] == (0, 2) and shown[-1] == (2, 2)
+
+
+def test_cancel_ends_the_work_at_the_next_photo():
+    comfy.model_management.interrupt_current_processing()
+    with pytest.raises(comfy.model_management.InterruptProcessingException):
+        EmbedFace.execute(image=image(TWO_FACES, TWO_FACES))
+
+
+# ---------------------------------------------------------------- memory
+
+
+@pytest.fixture
+def analysers(monkeypatch):
+    """Weak references to every pair of networks that is opened."""
+    opened = []
+
+    def opening(*args):
+        analyser = open_face_analyser(*args)
+        opened.append(weakref.ref(analyser))
+        return analyser
+
+    monkeypatch.setattr(face_recognition, "open_face_analyser", opening)
+    monkeypatch.setattr(face_recognition, "_last", None)
+    return opened
+
+
+def test_the_networks_serve_one_photo_after_another(analysers):
+    for _ in range(2):
+        EmbedFace.execute(image=image(TWO_FACES))
+    assert len(analysers) == 1 and analysers[0]() is not None
+
+
+def test_the_networks_go_when_the_host_frees_memory_and_come_back(analysers):
+    before = vector(image=image(TWO_FACES))
+    comfy.model_management.unload_all_models()
+    gc.collect()
+    assert analysers[0]() is None
+    assert torch.equal(vector(image=image(TWO_FACES)), before)
+    assert len(analysers) == 2
+
+
+def test_another_choice_takes_their_place(analysers):
+    EmbedFace.execute(image=image(TWO_FACES))
+    EmbedFace.execute(image=image(TWO_FACES), provider="CPU")
+    gc.collect()
+    assert [one() is None for one in analysers] == [True, False]
+
+
+def test_auto_runs_where_the_host_does(monkeypatch):
+    """Started with --cpu, though this onnxruntime offers a graphics card."""
+    offered = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: offered)
+    monkeypatch.setattr(face_recognition, "_last", None)
+    assert comfy.model_management.get_torch_device().type == "cpu"
+    EmbedFace.execute(image=image(TWO_FACES))
+    assert face_recognition.face_analyser("auto").provider == "CPU"
