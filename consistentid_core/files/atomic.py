@@ -15,9 +15,12 @@ _UNFINISHED = re.compile(r"\.(?:.+_)?[0-9a-f]{32}\.tmp")
 _ABANDONED = 3600
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file, in place of one of that name."""
-    with _unfinished(path.parent, data) as unfinished:
+def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Write a file, in place of one of that name.
+
+    lasting: wait until it is on its disk, so that it outlives a loss of power.
+    """
+    with _unfinished(path.parent, data, lasting) as unfinished:
         os.replace(unfinished, path)
 
 
@@ -38,7 +41,7 @@ def write_numbered(
     """
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
-    with _unfinished(folder, data) as unfinished:
+    with _unfinished(folder, data, lasting=True) as unfinished:
         while True:
             path = folder / f"{name}_{number:05}_{extension}"
             if not is_taken(path.name) and _publish(unfinished, path):
@@ -47,14 +50,15 @@ def write_numbered(
 
 
 @contextmanager
-def _unfinished(folder: Path, data: bytes) -> Iterator[Path]:
-    """The data in a file with a hidden name, on its disk; gone at the end, if it was not moved."""
+def _unfinished(folder: Path, data: bytes, lasting: bool) -> Iterator[Path]:
+    """The data in a file with a hidden name; gone at the end, if it was not moved."""
     path = folder / f".{uuid.uuid4().hex}.tmp"
     try:
         with path.open("xb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         yield path
     finally:
         path.unlink(missing_ok=True)

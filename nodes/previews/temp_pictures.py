@@ -56,5 +56,5 @@ def save(data: bytes, suffix: str) -> dict[str, str]:
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        write_whole(Path(path), data)
+        write_whole(Path(path), data, lasting=False)  # ComfyUI clears the folder when it starts
     return {"filename": name, "subfolder": _SUBFOLDER, "type": "temp"}

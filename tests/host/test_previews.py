@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import folder_paths
@@ -120,6 +121,20 @@ def test_the_same_preview_is_stored_once(astronaut, temp_folder):
     before = sorted(temp_folder.rglob("*.*"))
     parts_ui([astronaut], ALL)
     assert sorted(temp_folder.rglob("*.*")) == before
+
+
+def test_a_preview_gets_its_name_when_it_is_complete(astronaut, monkeypatch):
+    """Its name says its content, so half of one, left by a run that was killed, would be shown for ever."""
+    move, moved = os.replace, {}
+
+    def look(unfinished, path):
+        assert not path.exists()
+        moved[path] = unfinished.read_bytes()
+        move(unfinished, path)
+
+    monkeypatch.setattr(os, "replace", look)
+    (entry,) = parts_ui([astronaut], ALL)[UI_KEY]
+    assert moved == {path_of(file): path_of(file).read_bytes() for file in files(entry)}
 
 
 def test_of_a_large_batch_the_first_photos_are_shown_and_the_total_is_told(astronaut):
