@@ -7,4 +7,5 @@ GROUPS = {
     "person": "A new photo, a changed prompt",
     "first_step": "From queueing to the first step, on a server",
     "startup": "Start-up",
+    "data": "Building training data, a portrait",
 }

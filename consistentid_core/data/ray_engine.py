@@ -25,7 +25,7 @@ _CPUS_PER_WORKER = 0.5
 #: Steps with a network that a graphics card makes faster.
 _ON_GPU = ("parse", "recognise", "caption")
 #: Photos that travel between workers together.
-_BATCH = 8
+BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _run(
     context.max_errored_blocks = 0
     pool = ray.data.ActorPoolStrategy(size=workers.count)
     # Blocks of a few photos: what a block holds is what can be in memory and lost at once.
-    rows_per_block = max(1, min(_BATCH, len(pending) // max(1, 2 * workers.count)))
+    rows_per_block = max(1, min(BATCH, len(pending) // max(1, 2 * workers.count)))
     data = ray.data.from_items(
         [dict(row) for row in pending], override_num_blocks=-(-len(pending) // rows_per_block)
     )
@@ -124,7 +124,7 @@ def _run(
         if workers.gpus and name in _ON_GPU:
             options["num_gpus"] = workers.gpus
         data = data.map_batches(
-            _StepWorker, fn_constructor_args=(name, settings), compute=pool, batch_size=_BATCH, **options
+            _StepWorker, fn_constructor_args=(name, settings), compute=pool, batch_size=BATCH, **options
         )
     data = data.map_batches(
         _StoreWorker,
