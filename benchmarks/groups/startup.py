@@ -16,12 +16,12 @@ sys.argv = ["main.py", "--cpu"]
 import comfy.options
 comfy.options.enable_args_parsing()
 import nodes, server, comfy_api.latest, comfy_extras.nodes_images
-started = time.perf_counter()
+started = time.process_time()
 spec = importlib.util.spec_from_file_location("pack", root + "/__init__.py", submodule_search_locations=[root])
 module = importlib.util.module_from_spec(spec)
 sys.modules["pack"] = module
 spec.loader.exec_module(module)
-print(time.perf_counter() - started)
+print(time.process_time() - started)
 """
 
 
