@@ -39,7 +39,7 @@ section { background: var(--panel); border: 1px solid var(--line); border-radius
 .number b { display: block; font-size: 26px; }
 .number span { color: var(--dim); }
 .row { display: grid; grid-template-columns: 170px 1fr 64px; gap: 10px; align-items: center; margin: 4px 0; }
-.row i { display: block; height: 14px; border-radius: 4px; background: #5b6cff; min-width: 2px; }
+.row i { display: block; height: 14px; border-radius: 4px; background: #5b6cff; }
 .row span:last-child { text-align: right; font-variant-numeric: tabular-nums; }
 .sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); gap: 10px; }
 figure { margin: 0; }
@@ -50,7 +50,8 @@ figcaption {
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: 5px 8px; border-bottom: 1px solid var(--line); word-break: break-word; }
 th { color: var(--dim); font-weight: 600; }
-.two { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 18px; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 18px; }
+.two .row { grid-template-columns: 110px 1fr 56px; }
 .two section { margin: 0; }
 """
 
