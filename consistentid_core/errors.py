@@ -32,3 +32,7 @@ class MissingDependencyError(ConsistentIDError):
 
 class MissingModelError(ConsistentIDError):
     """A model file or folder is not where it is looked for."""
+
+
+class NotEnoughMemoryError(ConsistentIDError):
+    """A model is larger than the memory of the device it is to run on."""

@@ -1,12 +1,13 @@
 """Load Face Captioner and Caption Face."""
 
 import logging
+from pathlib import Path
 
 import comfy.model_management
 import comfy.utils
 from comfy_api.latest import io, ui
 
-from ..consistentid_core.errors import PromptError
+from ..consistentid_core.errors import MissingDependencyError, MissingModelError, PromptError
 from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.text.captioner import (
     DESCRIBE_FACE,
@@ -16,6 +17,7 @@ from ..consistentid_core.text.captioner import (
     shorten,
 )
 from ..consistentid_core.text.prompt import INPAINT_CAPTION, MAX_CAPTION_LENGTH
+from .host import folders
 from .host.inputs import FileChoice
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_pictures
@@ -91,14 +93,25 @@ class LoadFaceCaptioner(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, model_name: str, hub_id: str = EXAMPLE_MODEL, **_):
+        # Never a download here: it belongs to a run.
+        try:
+            folder = _folder_of(model_name, hub_id, allow_download=False)
+            return [folders.stamp(str(file)) for file in sorted(folder.iterdir()) if file.is_file()]
+        except (MissingDependencyError, MissingModelError, OSError):
+            return None  # the run says what is missing
+
+    @classmethod
     def execute(
         cls, model_name: str, hub_id: str = EXAMPLE_MODEL, allow_download: bool = False, dtype: str = AUTO
     ) -> io.NodeOutput:
-        if model_name == USE_HUB_ID:
-            folder = find_hub_model(hub_id.strip(), allow_download=allow_download)
-        else:
-            folder = find_model_folder(model_name)
-        return io.NodeOutput(FaceCaptionerModel(folder, dtype))
+        return io.NodeOutput(FaceCaptionerModel(_folder_of(model_name, hub_id, allow_download), dtype))
+
+
+def _folder_of(model_name: str, hub_id: str, allow_download: bool) -> Path:
+    if model_name == USE_HUB_ID:
+        return find_hub_model(hub_id.strip(), allow_download=allow_download)
+    return find_model_folder(model_name)
 
 
 class CaptionFace(io.ComfyNode):

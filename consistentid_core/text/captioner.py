@@ -5,6 +5,7 @@ A real one names what is special about a face.
 """
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -143,6 +144,26 @@ def load_captioner(folder: str | Path, dtype: torch.dtype) -> Captioner:
         )
     _complete(processor, model.config)
     return Captioner(model.train(False), processor)
+
+
+def weights_size(folder: str | Path, dtype: torch.dtype) -> int:
+    """How many bytes the weights of a folder take as ``dtype``, read off the heads of the files that would be loaded.
+
+    0 if that cannot be told; loading says what is wrong then.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    folder = Path(folder)
+    whole = folder / "model.safetensors"
+    files = [whole] if whole.is_file() else sorted(folder.glob("model-*-of-*.safetensors"))
+    numbers = 0
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as weights:
+                numbers += sum(math.prod(weights.get_slice(key).get_shape()) for key in weights.keys())  # noqa: SIM118
+        except (OSError, SafetensorError):
+            return 0
+    return numbers * dtype.itemsize
 
 
 def check_llava_folder(folder: Path) -> None:

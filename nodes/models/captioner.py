@@ -9,8 +9,14 @@ import comfy.model_patcher
 import folder_paths
 import torch
 
-from ...consistentid_core.errors import MissingDependencyError, MissingModelError
-from ...consistentid_core.text.captioner import EXAMPLE_MODEL, Captioner, is_llava_folder, load_captioner
+from ...consistentid_core.errors import MissingDependencyError, MissingModelError, NotEnoughMemoryError
+from ...consistentid_core.text.captioner import (
+    EXAMPLE_MODEL,
+    Captioner,
+    is_llava_folder,
+    load_captioner,
+    weights_size,
+)
 from ..host import folders
 
 logger = logging.getLogger(__name__)
@@ -49,6 +55,7 @@ class FaceCaptionerModel:
         device = comfy.model_management.text_encoder_device()
         offload_device = comfy.model_management.text_encoder_offload_device()
         dtype = choose_dtype(self._dtype, device)
+        check_memory(self.folder, dtype, device)
         logger.info("Reading the face captioner %s as %s", self.folder, str(dtype).removeprefix("torch."))
         captioner = load_captioner(self.folder, dtype)
         # The plain patcher, not CoreModelPatcher: the host's dynamic one streams the weights of its own
@@ -63,6 +70,28 @@ class _Holder(torch.nn.Module):
     def __init__(self, model: torch.nn.Module):
         super().__init__()
         self.llava = model
+
+
+def check_memory(folder: Path, dtype: torch.dtype, device: torch.device) -> None:
+    """Raise NotEnoughMemoryError if a model can never fit: nothing is freed for it, and nothing is read.
+
+    It is read into main memory and then moved to ``device`` whole, beside :data:`_WORKING_MEMORY`.
+    """
+    main = torch.device("cpu")
+    size = weights_size(folder, dtype)
+    needed = {main: size, device: size + _WORKING_MEMORY} if size else {}
+    for place, wanted in needed.items():
+        if place.type == "privateuseone":  # DirectML tells the host no size
+            continue
+        there = comfy.model_management.get_total_memory(place)
+        if wanted > there:
+            precision = str(dtype).removeprefix("torch.")
+            where = "this machine's main memory" if place.type == "cpu" else f"the device {place}"
+            raise NotEnoughMemoryError(
+                f"The captioner {folder.name} needs {wanted / 1e9:.1f} GB as {precision}; {where} has "
+                f"{there / 1e9:.1f} GB. Choose fp16 or bf16 as dtype of Load Face Captioner if it is another, or a "
+                "smaller LLaVA 1.5; or write the description yourself: the mode 'template' of Caption Face needs no model."
+            )
 
 
 def choose_dtype(choice: str, device: torch.device) -> torch.dtype:

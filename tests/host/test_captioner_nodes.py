@@ -1,5 +1,8 @@
 """Load Face Captioner and Caption Face on a tiny LLaVA that really generates."""
 
+import os
+import shutil
+
 import comfy.model_management
 import comfy.utils
 import folder_paths
@@ -7,11 +10,21 @@ import numpy as np
 import pytest
 import skimage.data
 import torch
-from consistentid_pack.consistentid_core.errors import CheckpointError, MissingModelError, PromptError
+from consistentid_pack.consistentid_core.errors import (
+    CheckpointError,
+    MissingModelError,
+    NotEnoughMemoryError,
+    PromptError,
+)
 from consistentid_pack.nodes.captioner import MODES, TEMPLATES, USE_HUB_ID, CaptionFace, LoadFaceCaptioner
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.models import captioner as captioner_model
-from consistentid_pack.nodes.models.captioner import FaceCaptionerModel, choose_dtype, list_model_folders
+from consistentid_pack.nodes.models.captioner import (
+    FaceCaptionerModel,
+    check_memory,
+    choose_dtype,
+    list_model_folders,
+)
 
 from tools.standins import llava
 
@@ -86,6 +99,51 @@ def test_a_folder_that_cannot_be_looked_into_costs_its_own_models_only(llm_folde
     monkeypatch.setattr(captioner_model.Path, "glob", fail)
     assert LoadFaceCaptioner.define_schema().inputs[0].options == [USE_HUB_ID]
     assert "cannot be listed" in caplog.text and str(llm_folder) in caplog.text
+
+
+@pytest.fixture
+def own_folder(llm_folder, monkeypatch, tmp_path):
+    """A model to change, in a folder of its own."""
+    shutil.copytree(llm_folder / "llava-tiny", tmp_path / "mine")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, folders.LLM, ([str(tmp_path)], set()))
+    return tmp_path / "mine"
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json"])
+def test_a_replaced_file_is_noticed(own_folder, file):
+    before = LoadFaceCaptioner.fingerprint_inputs("mine")
+    assert LoadFaceCaptioner.fingerprint_inputs("mine") == before
+    os.utime(own_folder / file, ns=(0, 0))
+    assert LoadFaceCaptioner.fingerprint_inputs("mine") != before
+
+
+def test_a_model_that_is_not_there_has_no_fingerprint_and_no_error_yet():
+    for name in ("gone", USE_HUB_ID):
+        assert LoadFaceCaptioner.fingerprint_inputs(name, hub_id="nobody/nothing-of-the-kind") is None
+
+
+@pytest.mark.parametrize("dtype, factor", [("fp16", 1), ("fp32", 2)])
+def test_a_model_larger_than_the_memory_is_refused_before_it_is_read(monkeypatch, llm_folder, dtype, factor):
+    size = (llm_folder / "llava-tiny" / "model.safetensors").stat().st_size  # in float32
+    monkeypatch.setattr(captioner_model, "_WORKING_MEMORY", 0)
+    monkeypatch.setattr(captioner_model, "load_captioner", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: factor * size / 4)
+    (model,) = LoadFaceCaptioner.execute(model_name="llava-tiny", dtype=dtype).args
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"llava-tiny needs \d.* as float.*main memory.*'template'"
+    ):
+        caption(mode="describe face", captioner=model)
+
+
+def test_a_device_needs_room_for_the_work_as_well(monkeypatch, llm_folder):
+    folder = llm_folder / "llava-tiny"
+    memory = {"cpu": 1 << 30, "cuda": 1 << 30}
+    monkeypatch.setattr(comfy.model_management, "get_total_memory", lambda device: memory[device.type])
+    check_memory(folder, torch.float16, torch.device("privateuseone"))
+    with pytest.raises(NotEnoughMemoryError, match="the device cuda:0 has 1.1 GB"):
+        check_memory(folder, torch.float16, torch.device("cuda", 0))
+    memory["cuda"] *= 2
+    check_memory(folder, torch.float16, torch.device("cuda", 0))
 
 
 def test_choosing_a_model_reads_nothing_yet(captioner):
