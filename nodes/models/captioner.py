@@ -90,7 +90,7 @@ def check_memory(folder: Path, dtype: torch.dtype, device: torch.device) -> None
             raise NotEnoughMemoryError(
                 f"The captioner {folder.name} needs {wanted / 1e9:.1f} GB as {precision}; {where} has "
                 f"{there / 1e9:.1f} GB. Choose fp16 or bf16 as dtype of Load Face Captioner if it is another, or a "
-                "smaller LLaVA 1.5; or write the description yourself: the mode 'template' of Caption Face needs no model."
+                "smaller LLaVA 1.5; the mode 'template' of Caption Face needs none at all."
             )
 
 
