@@ -78,7 +78,8 @@ def check_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:
         raise CheckpointError(
             f"'{source}' holds a {type(state_dict).__name__} instead of named weights. Choose {_CHOOSE}."
         )
-    found = flatten(state_dict)
+    found = flatten(state_dict, source)
+    keys = list(found)
     expected = BiSeNet(device="meta").state_dict()
     for key, value in expected.items():
         if key.endswith("num_batches_tracked"):
@@ -89,7 +90,7 @@ def check_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:
         *_listing("of another shape", list(_wrong_shapes(found, expected))),
     ]
     if problems:
-        refuse_other_kind(source, flatten(state_dict), wanted=FACE_PARSER, choose=_CHOOSE)
+        refuse_other_kind(source, keys, wanted=FACE_PARSER, choose=_CHOOSE)
         raise CheckpointError(
             f"'{source}' is not a face parser this pack can use: {'; '.join(problems)}. Expected is the "
             f"BiSeNet checkpoint with {len(CLASSES)} classes, {_CHOOSE}."

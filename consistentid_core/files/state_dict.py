@@ -5,6 +5,7 @@ Used by every loader, so that each knows the files of the others.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,6 +18,9 @@ from .quoting import listed, quoted
 WRAPPINGS = ("model.", "module.", "_orig_mod.", "state_dict.")
 #: Dictionaries within dictionaries: groups within a wrapping within a trainer's state.
 _DEEPEST = 4
+#: Ten times what the largest checkpoints of any kind have.
+_MOST_ENTRIES = 100_000
+_LONGEST_KEY = 400
 
 CONSISTENTID, FACE_PARSER = "a ConsistentID file", "a face parser"
 
@@ -40,12 +44,20 @@ _KINDS = (
 _NUMBERS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def flatten(content: Mapping[Any, Any]) -> dict[str, Any]:
+def flatten(content: Mapping[Any, Any], source: str) -> dict[str, Any]:
     """Entries by key, nested dictionaries written as prefixes, without what is wrapped around all of them.
 
-    A key that is no text is named by its type.
+    A key that is no text is named by its type, and of a long one there is the beginning.
+    source: what messages call the file.
+    Raises CheckpointError for far more entries than weights have: one dictionary may stand in many others.
     """
-    flat = dict(_entries(content, _DEEPEST))
+    entries = list(islice(_entries(content, _DEEPEST), _MOST_ENTRIES + 1))
+    if len(entries) > _MOST_ENTRIES:
+        raise CheckpointError(
+            f"'{source}' holds more than {_MOST_ENTRIES:,} entries, so it is no model this pack reads. Choose another "
+            "file."
+        )
+    flat = dict(entries)
     while wrapping := next(
         (text for text in WRAPPINGS if flat and all(k.startswith(text) for k in flat)), None
     ):
@@ -57,6 +69,8 @@ def flatten(content: Mapping[Any, Any]) -> dict[str, Any]:
 def _entries(content: Mapping[Any, Any], depth: int) -> Iterator[tuple[str, Any]]:
     for key, value in content.items():
         name = key if isinstance(key, str) else f"({type(key).__name__})"
+        if len(name) > _LONGEST_KEY:
+            name = quoted(name, _LONGEST_KEY // 5)
         if isinstance(value, Mapping) and depth > 1:
             yield from ((f"{name}.{inner}", nested) for inner, nested in _entries(value, depth - 1))
         else:

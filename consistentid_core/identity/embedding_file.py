@@ -115,7 +115,7 @@ def read_person(path: str | os.PathLike[str]) -> Person:
             f"'{path}' is no file of Save ID Embedding: those end in {EXTENSION}. Choose such a file."
         )
     try:
-        tensors: dict[str, Tensor] = read_weights(path)
+        tensors: dict[str, Tensor] = read_weights(path, mapped=False)
     except CheckpointError as error:
         if isinstance(error.__cause__, OSError):
             raise

@@ -165,7 +165,7 @@ def _canonical_groups(state_dict: Mapping[str, Any], name: str) -> _Groups:
     }
     others: list[str] = []
     ignored: list[str] = []
-    for key, value in flatten(state_dict).items():
+    for key, value in flatten(state_dict, name).items():
         group, _, rest = key.partition(".")
         if group in groups and rest:
             groups[group][rest] = value

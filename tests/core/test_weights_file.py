@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from small_checkpoints import PICKLES, flat, nested, small_groups, write
 
 from consistentid_core.errors import CheckpointError, MissingModelError
+from consistentid_core.faces.bisenet import load_weights
 from consistentid_core.files import pickle_scan, weights_file
 from consistentid_core.files.quoting import listed, quoted
 from consistentid_core.files.state_dict import is_finite
@@ -220,6 +221,13 @@ def test_a_key_of_a_megabyte_makes_no_message_of_a_megabyte(tmp_path):
     ):
         message = refusal(write(tmp_path, state_dict, ".bin"), load_checkpoint)
         assert "kkk… (1,000,0" in message and len(message) < 2500
+
+
+def test_a_dictionary_that_stands_in_many_others_is_no_checkpoint(tmp_path):
+    inner = {f"b{number}": 0 for number in range(1000)}
+    path = write(tmp_path, {f"a{number}": inner for number in range(1000)}, ".bin")
+    for load in (load_checkpoint, load_weights):
+        assert "holds more than 100,000 entries" in refusal(path, load)
 
 
 def test_every_checkpoint_of_the_test_suite_is_far_below_the_limits(tmp_path, monkeypatch):
