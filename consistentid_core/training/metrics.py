@@ -1,7 +1,6 @@
 """What a run writes down about itself: tables that any program opens, and TensorBoard if it is wanted."""
 
 import csv
-import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,11 +32,13 @@ class Table:
 
 def require_tensorboard() -> None:
     """Raise MissingDependencyError if TensorBoard is wanted and not installed."""
-    if importlib.util.find_spec("tensorboard") is None:
+    try:
+        import tensorboard  # type: ignore[import-not-found, import-untyped, unused-ignore]  # noqa: F401
+    except ImportError as error:
         raise MissingDependencyError(
             "The setting 'tensorboard' is on, but the package is not installed. Install it with pip install "
             "tensorboard, or switch the setting off: the same curves are in the CSV files of the run."
-        )
+        ) from error
 
 
 class Report:

@@ -42,6 +42,13 @@ ALLOWED = {
         "consistentid_core/files/pickle_scan.py",
         "encoding",
     ): "names the error of a damaged archive, to word it",
+    (
+        "consistentid_core/identity/providers.py",
+        "evaluation",
+    ): "asks which builds of onnxruntime are installed",
+    ("consistentid_core/training/__main__.py", "evaluation"): "the training command reads its start by path",
+    ("consistentid_core/training/run.py", "environment"): "how many processes a launcher has started",
+    ("nodes/training/start_host.py", "evaluation"): "the training command loads the pack as ComfyUI does",
 }
 
 TEXTS = (
