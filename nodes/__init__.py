@@ -10,6 +10,7 @@ from . import (
     face_parser,
     identity,
     leak_control,
+    lora_hooks,
     mix,
     model,
     saved_people,
@@ -33,6 +34,7 @@ NODES: list[type[io.ComfyNode]] = [
         apply,
         identity,
         leak_control,
+        lora_hooks,
         simple,
     )
     for node in topic.NODES

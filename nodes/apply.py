@@ -109,6 +109,7 @@ class ApplyConsistentID(io.ComfyNode):
         mask: torch.Tensor | None = None,
         leak_control: LeakControl | None = None,
     ) -> io.NodeOutput:
+        _require_range(start_percent, end_percent)
         layers = fitting_layers(model, consistentid)
         others = people_in(model)
         identity, nobody = identity_and_nobody(consistentid, clip_vision, id_embed, image, face_parts)
@@ -126,6 +127,14 @@ class ApplyConsistentID(io.ComfyNode):
             is_first=not others,
         ).install(patched)
         return io.NodeOutput(patched)
+
+
+def _require_range(start_percent: float, end_percent: float) -> None:
+    if start_percent >= end_percent:
+        raise ValueError(
+            f"start_percent {start_percent:g} is not below end_percent {end_percent:g}: the person would act at no "
+            "step. Raise end_percent or lower start_percent; for the LoRA alone set weight to 0."
+        )
 
 
 def people_in(model) -> int:

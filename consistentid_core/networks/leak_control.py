@@ -98,16 +98,17 @@ def rescale(text: Tensor, person: Tensor, weights: Tensor) -> Tensor:
     return person * (weights.abs() * wanted / (found + _EPSILON)).to(person.dtype)
 
 
-def response_mask(person: Tensor, height: int, width: int) -> Tensor:
+def response_mask(person: Tensor, height: int, width: int, kernel: Tensor | None = None) -> Tensor:
     """Where the picture responds to the ID tokens: (B, positions, width) -> (B, positions, 1), 0..1.
 
     The length of the reading, from its least to its greatest in the picture, smoothed; and the outline of where
     it is well above the mean.
+    kernel: :func:`blur_kernel`, for those who keep it.
     """
     response = person.norm(dim=-1)
     low, high = response.amin(1, keepdim=True), response.amax(1, keepdim=True)
     relative = ((response - low) / (high - low).clamp(min=_EPSILON)).unflatten(1, (height, width))[:, None]
-    soft = _blurred(relative)
+    soft = _blurred(relative, blur_kernel(person.device, person.dtype) if kernel is None else kernel)
     # Of a single position there is no spread; then nothing stands out.
     spread = soft.std(dim=(2, 3), keepdim=True, unbiased=height * width > 1)
     hard = (soft > soft.mean(dim=(2, 3), keepdim=True) + FACE_FROM * spread).to(soft.dtype)
@@ -115,31 +116,34 @@ def response_mask(person: Tensor, height: int, width: int) -> Tensor:
     return (SOFT * soft + HARD * hard).flatten(1)[..., None]
 
 
-def _blurred(picture: Tensor) -> Tensor:
-    """A Gaussian blur of (B, 1, h, w); edges go on as they end, which works for any size."""
-    steps = torch.arange(BLUR_SIZE, device=picture.device, dtype=picture.dtype) - BLUR_SIZE // 2
+def blur_kernel(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """One row of the Gaussian that smooths the response: (1, 1, 1, 5), its sum 1."""
+    steps = torch.arange(BLUR_SIZE, device=device, dtype=dtype) - BLUR_SIZE // 2
     kernel = torch.exp(-0.5 * (steps / BLUR_WIDTH) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    return (kernel / kernel.sum()).view(1, 1, 1, -1)
+
+
+def _blurred(picture: Tensor, kernel: Tensor) -> Tensor:
+    """A Gaussian blur of (B, 1, h, w); edges go on as they end, which works for any size."""
     reach = BLUR_SIZE // 2
     wide = functional.pad(picture, (reach, reach, reach, reach), mode="replicate")
     return functional.conv2d(functional.conv2d(wide, kernel), kernel.transpose(2, 3))
 
 
-def centred_prior(height: int, width: int, like: Tensor) -> Tensor:
+def centred_prior(height: int, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """A Gaussian in the middle of the picture: (1, positions, 1), 1 at the centre."""
-    y, x = (
-        (torch.arange(size, device=like.device, dtype=like.dtype) * 2 + 1) / size - 1
-        for size in (height, width)
-    )
+    y, x = ((torch.arange(size, device=device, dtype=dtype) * 2 + 1) / size - 1 for size in (height, width))
     distance = y[:, None] ** 2 + x[None, :] ** 2
     return torch.exp(-distance / (2 * PRIOR_WIDTH**2)).reshape(1, -1, 1)
 
 
-def mask_person(person: Tensor, height: int, width: int, stage: Tensor) -> Tensor:
+def mask_person(
+    person: Tensor, height: int, width: int, stage: Tensor, prior: Tensor, kernel: Tensor | None = None
+) -> Tensor:
     """What is read from the ID tokens, kept where it belongs at this stage.
 
-    person: (B, positions, width).  stage: (3,), from :func:`mask_stage`.
+    person: (B, positions, width).  stage: (3,), from :func:`mask_stage`.  prior: :func:`centred_prior`.
+    kernel: :func:`blur_kernel`, for those who keep it.
     """
-    prior = centred_prior(height, width, person)
-    mask = stage[0] * prior + stage[1] * response_mask(person, height, width) + stage[2]
+    mask = stage[0] * prior + stage[1] * response_mask(person, height, width, kernel) + stage[2]
     return person * mask

@@ -20,7 +20,9 @@ from ...consistentid_core.networks.leak_control import LeakControl
 from ..models.consistentid import KeysValues
 from .id_attention import IDAttention
 from .id_layout import Block, Layout, Source, lay_out, people_of
+from .places import Places
 from .roles import DEFAULT, KEY, Area, Identity, Roles, Shown, record_roles
+from .run_caches import LayoutKey, PlacesKey
 from .schedule import Schedule
 from .spatial_mask import Window, batch_mask, window_of
 
@@ -82,41 +84,41 @@ class IDAttentionPatch:
         dtype, window = executor.class_obj.get_dtype_inference(), window_of(transformer_options)
         chunks = roles.chunks(transformer_options["uuids"], x.shape[0], window and window.frames)
         shown = roles.shown(chunks)
-        prepared = self._prepared(roles, shown, window, x, dtype, executor.class_obj.model_sampling)
-        mask = None
-        if self.mask is not None:
-            mask = self._mask_of_call(roles, shown, roles.areas(chunks), window, x, dtype)
-        prepared.schedule.update(transformer_options["sigmas"])
+        layout = self._layout(roles, shown, window, x, dtype, executor.class_obj.model_sampling)
+        places = None
+        if self.mask is not None or self.leak_control.self_mask:
+            places = self._places(roles, shown, roles.areas(chunks), window, x, dtype)
+        layout.schedule.update(transformer_options["sigmas"])
 
         options = transformer_options.copy()
         replacements = options["patches_replace"] = options.get("patches_replace", {}).copy()
         attn2 = replacements["attn2"] = replacements.get("attn2", {}).copy()
-        for block, (keys, values) in prepared.blocks.items():
+        for block, (keys, values) in layout.blocks.items():
             # The host looks the triple up first and the pair only if there is none; so do we.
             previous = attn2[block] if block in attn2 else attn2.get(block[:2])
             attn2[block] = IDAttention(
-                previous, keys, values, prepared.schedule.weights, mask, prepared.shape_reading
+                previous, keys, values, layout.schedule.weights, places, layout.shape_reading
             )
         if COMPILE_KEY in options.get("wrappers", {}).get(comfy.patcher_extension.WrappersMP.APPLY_MODEL, {}):
-            kwargs[self._structure(prepared, kwargs)] = None
+            kwargs[self._structure(layout, kwargs)] = None
         return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
 
-    def _structure(self, prepared: Layout, arguments: Mapping) -> str:
+    def _structure(self, layout: Layout, arguments: Mapping) -> str:
         """A name for what a compiled model has baked in; as an argument no layer reads, it tells graphs apart.
 
         Guards on the transformer options are dropped by the compile node, so without it a graph made
         without the person, or without a mask, would be used again with one (HOST 1.9).
         """
         people = sum(name.startswith(KEY) for name in arguments)
-        rows, tokens, _ = next(iter(prepared.blocks.values()))[0].shape
+        rows, tokens, _ = next(iter(layout.blocks.values()))[0].shape
         control = self.leak_control
         traits = (rows, tokens, self.mask is not None, control.norm_rescale, control.self_mask)
         return "_".join(map(str, (KEY, people, *traits)))
 
-    def _prepared(
+    def _layout(
         self,
         roles: Roles,
-        shown: Sequence[Shown],
+        shown: tuple[Shown, ...],
         window: Window | None,
         x: torch.Tensor,
         dtype: torch.dtype,
@@ -127,8 +129,8 @@ class IDAttentionPatch:
         # Where all latents show the same, it does not matter which of them a window shows.
         is_batch = any(people_of(keys_values) > 1 for keys_values, _ in sources)
         frames = window if window and window.frames and is_batch else None
-        key = (self, "tokens", shown, frames, x.shape[0], x.device, dtype)
-        if key not in roles.prepared:
+        key = LayoutKey(self, shown, frames, x.shape[0], x.device, dtype)
+        if key not in roles.caches.layouts:
             per_chunk = x.shape[0] // len(shown)
             latents = frames.indices if frames else range(per_chunk)
             _require_latents(sources, roles.batch or per_chunk)
@@ -136,7 +138,7 @@ class IDAttentionPatch:
                 _require_whole_batch(per_chunk, roles, window)
             # Asked now, not by the node: what a percent means may be changed by nodes after ours.
             percent_to_sigma = model_sampling.percent_to_sigma
-            roles.prepared[key] = lay_out(
+            roles.caches.layouts[key] = lay_out(
                 sources,
                 latents,
                 self.blocks,
@@ -151,7 +153,25 @@ class IDAttentionPatch:
                 x.device,
                 dtype,
             )
-        return roles.prepared[key]
+        return roles.caches.layouts[key]
+
+    def _places(
+        self,
+        roles: Roles,
+        shown: tuple[Shown, ...],
+        areas: tuple[Area | None, ...],
+        window: Window | None,
+        x: torch.Tensor,
+        dtype: torch.dtype,
+    ) -> Places:
+        """Where the ID tokens act, laid out like the batch, made once per layout and run."""
+        key = PlacesKey(self, shown, areas, window, x.shape, x.device, dtype)
+        if key not in roles.caches.places:
+            mask = None if self.mask is None else self._mask_of_call(roles, shown, areas, window, x)
+            roles.caches.places[key] = Places(
+                mask, self.leak_control.self_mask, tuple(x.shape[-2:]), x.device, dtype
+            )
+        return roles.caches.places[key]
 
     def _mask_of_call(
         self,
@@ -160,29 +180,25 @@ class IDAttentionPatch:
         areas: Sequence[Area | None],
         window: Window | None,
         x: torch.Tensor,
-        dtype: torch.dtype,
     ) -> torch.Tensor:
-        """The mask laid out like the batch, made once per layout and run.
+        """The mask for each latent of a model call: (batch, 1, h, w), in main memory.
 
         It is for the person of Apply ConsistentID: conditionings with one of their own have masks of their own.
         """
-        key = (self, "mask", areas, shown, window, x.shape, x.device, dtype)
-        if key not in roles.prepared:
-            size, per_chunk = roles.latent_size or x.shape[-2:], x.shape[0] // len(shown)
-            if len(self.mask) > 1:
-                _require_whole_batch(per_chunk, roles, window)
-            mask = batch_mask(self.mask, size, areas, per_chunk, window, roles.batch)
-            if mask.shape[-2] > x.shape[-2] or mask.shape[-1] > x.shape[-1]:
-                raise ValueError(
-                    "Another node cuts the picture into tiles, and the mask of Apply ConsistentID cannot know where "
-                    "a tile lies. Leave the mask unconnected and give each person a masked conditioning with "
-                    "Set Identity, or switch the tiling off."
-                )
-            for one, rows in zip(shown, mask.split(per_chunk), strict=True):
-                if isinstance(one, Identity):
-                    rows.fill_(1.0)
-            roles.prepared[key] = mask.to(x.device, dtype)
-        return roles.prepared[key]
+        size, per_chunk = roles.latent_size or x.shape[-2:], x.shape[0] // len(shown)
+        if len(self.mask) > 1:
+            _require_whole_batch(per_chunk, roles, window)
+        mask = batch_mask(self.mask, size, areas, per_chunk, window, roles.batch)
+        if mask.shape[-2] > x.shape[-2] or mask.shape[-1] > x.shape[-1]:
+            raise ValueError(
+                "Another node cuts the picture into tiles, and the mask of Apply ConsistentID cannot know where "
+                "a tile lies. Leave the mask unconnected and give each person a masked conditioning with "
+                "Set Identity, or switch the tiling off."
+            )
+        for one, rows in zip(shown, mask.split(per_chunk), strict=True):
+            if isinstance(one, Identity):
+                rows.fill_(1.0)
+        return mask
 
     def _source(self, shown: Shown) -> Source:
         """Keys and values for one chunk, and the factor of the values."""

@@ -5,13 +5,17 @@ they like. Reliable is the list a conditioning comes from, tied to the model cal
 uuid the host gives every conditioning (HOST 1.5).
 """
 
+import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...consistentid_core.families import FAMILIES, Family
 from ..models.consistentid import KeysValues
+from .run_caches import RunCaches
+
+logger = logging.getLogger(__name__)
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
 KEY = "consistentid"
@@ -50,7 +54,7 @@ Shown = Identity | _Default | None
 
 
 class Roles:
-    """Who is who during one sampling run; also holds what is prepared for that run only."""
+    """Who is who during one sampling run; also carries what is made for that run only."""
 
     def __init__(
         self,
@@ -62,8 +66,8 @@ class Roles:
 
         latent_size: (height, width) of the latents being sampled.  batch: how many of them are sampled together.
         """
-        #: Scratch space of the run for the patches, dropped with it.
-        self.prepared: dict = {}
+        #: For the patches; dropped with the run.
+        self.caches = RunCaches()
         self.latent_size = tuple(latent_size)
         self.batch = batch
         self._shown: dict[uuid.UUID, Shown] = {}
@@ -140,5 +144,17 @@ def record_roles(executor, guider, sigmas, extra_args, callback, noise, *args, *
     """
     options = extra_args["model_options"]["transformer_options"]
     if KEY not in options:
+        _warn_if_nobody_is_shown(guider.conds)
         options[KEY] = Roles(guider.conds, noise.shape[-2:], noise.shape[0])
     return executor(guider, sigmas, extra_args, callback, noise, *args, **kwargs)
+
+
+def _warn_if_nobody_is_shown(conds: Mapping[str, list[dict] | None]) -> None:
+    """A guider may call its lists as it likes; only the name says which of them is to show the person."""
+    own = any(IDENTITY_KEY in one for conditionings in conds.values() for one in conditionings or ())
+    if "positive" not in conds and not own:
+        logger.warning(
+            "ConsistentID shows nobody: the guider calls its conditionings %s, and none of them 'positive'. Use a "
+            "guider that has a positive, or give the conditioning its person with Set Identity.",
+            ", ".join(map(repr, conds)),
+        )

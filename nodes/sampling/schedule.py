@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ...consistentid_core.networks.leak_control import LeakControl, mask_person, mask_stage, rescale
+from ...consistentid_core.networks.leak_control import (
+    LeakControl,
+    blur_kernel,
+    mask_person,
+    mask_stage,
+    rescale,
+)
+from .places import Place
 
 #: How many places in sampling are told apart.
 POINTS = 500
@@ -102,20 +109,17 @@ class ReadingShaper:
         """stage: (3,) of the self-derived mask, changed in place from step to step; None for no mask."""
         self._norm_rescale = norm_rescale
         self._stage = stage
+        self._kernel = None if stage is None else blur_kernel(stage.device, stage.dtype)
 
     def __call__(
-        self,
-        text: torch.Tensor,
-        person: torch.Tensor,
-        weights: torch.Tensor,
-        activations_shape: Sequence[int],
+        self, text: torch.Tensor, person: torch.Tensor, weights: torch.Tensor, place: Place | None
     ) -> torch.Tensor:
         """text, person: (batch, positions, width), read from the prompt and from the ID tokens.
 
-        weights: (batch, 1, 1), of the person at this step.
+        weights: (batch, 1, 1), of the person at this step.  place: None where only the length is limited.
         """
         if self._norm_rescale > 0:
             person = rescale(text, person, weights * self._norm_rescale)
-        if self._stage is not None:
-            person = mask_person(person, *activations_shape[-2:], self._stage)
+        if self._stage is not None and place is not None:
+            person = mask_person(person, place.height, place.width, self._stage, place.prior, self._kernel)
         return person

@@ -1,4 +1,4 @@
-"""A MASK of the picture brought to the feature maps inside the UNet."""
+"""A MASK of the picture brought to the latents of a model call."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,7 +21,8 @@ def check_mask(mask: torch.Tensor) -> torch.Tensor:
             "Check the node it comes from."
         )
     check_values(mask, "mask")
-    mask = mask.float().clamp(0, 1)
+    # In main memory: it is laid out there once a run, and not every device resizes pictures.
+    mask = mask.float().cpu().clamp(0, 1)
     if not mask.any():
         raise ValueError(
             "The mask is empty: it selects nothing, so the person would appear nowhere. Paint the place of the person, "
@@ -86,9 +87,3 @@ def batch_mask(
         height, width, top, left = area or (*whole.shape[-2:], 0, 0)
         chunks.append(whole[..., top : top + height, left : left + width])
     return torch.cat(chunks)
-
-
-def to_positions(mask: torch.Tensor, activations_shape: Sequence[int]) -> torch.Tensor:
-    """The mask at a layer: (batch, 1, h, w) -> (batch, positions, 1), averaged over what a position covers."""
-    height, width = activations_shape[-2:]
-    return functional.adaptive_avg_pool2d(mask, (height, width)).flatten(2).transpose(1, 2)

@@ -13,6 +13,7 @@ from consistentid_core.networks.leak_control import (
     response_mask,
 )
 
+CPU = torch.device("cpu")
 SHARES = [point / 20 for point in range(21)]
 
 
@@ -135,7 +136,7 @@ def test_an_even_response_gives_an_even_mask(side):
 
 
 def test_the_prior_is_strongest_in_the_middle():
-    prior = centred_prior(5, 7, torch.zeros(1)).view(5, 7)
+    prior = centred_prior(5, 7, CPU, torch.float32).view(5, 7)
     assert prior.argmax() == 2 * 7 + 3 and prior.max() == 1
     torch.testing.assert_close(prior, prior.flip(0, 1))
 
@@ -148,4 +149,5 @@ def test_the_stages_go_from_prior_to_mask_to_half_open():
 
 def test_an_open_stage_is_no_mask():
     person = readings(4)
-    torch.testing.assert_close(mask_person(person, 8, 8, torch.tensor([0.0, 0.0, 1.0])), person)
+    prior = centred_prior(8, 8, CPU, torch.float32)
+    torch.testing.assert_close(mask_person(person, 8, 8, torch.tensor([0.0, 0.0, 1.0]), prior), person)

@@ -99,37 +99,84 @@ def test_the_counting_would_notice_a_read(unet, monkeypatch):
     }
 
 
-def test_nothing_is_made_anew_from_step_to_step(unet, monkeypatch):
-    prepared = []
+def tensors_of_calls(model) -> list[dict[int, torch.Tensor]]:
+    """What the attention replacements of each model call of a run hold, by address."""
+    calls = []
 
-    def note(executor, model, conds, x, timestep, model_options):
-        result = executor(model, conds, x, timestep, model_options)
-        prepared.append(dict(model_options["transformer_options"][KEY].prepared))
+    def note(executor, x, timesteps, context, y, control, transformer_options, **kwargs):
+        replacements = transformer_options["patches_replace"]["attn2"].values()
+        calls.append({id(tensor): tensor for one in replacements for tensor in _tensors(one)})
+        return executor(x, timesteps, context, y, control, transformer_options, **kwargs)
+
+    model = model.clone()
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "note", note)
+    sample(model, sigmas=STEPS)
+    return calls
+
+
+def test_nothing_is_made_anew_from_step_to_step(unet):
+    calls = tensors_of_calls(apply(unet, mask=LEFT, start_percent=0.1))
+    assert len(calls) == len(STEPS) - 1 and len(calls[0]) > 32
+    assert all(call.keys() == calls[0].keys() for call in calls)
+
+
+def test_what_a_run_prepared_is_gone_after_it(unet):
+    held = [weakref.ref(tensor) for tensor in tensors_of_calls(apply(unet, mask=LEFT))[0].values()]
+    gc.collect()
+    assert held and not any(one() is not None for one in held)
+
+
+class Operations(TorchDispatchMode):
+    """Counts everything that is computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.found[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def operations_of_a_unet_call(model) -> Counter:
+    """Of the second step: what the first one makes for all steps is left out."""
+    calls = []
+
+    def note(executor, *args, **kwargs):
+        with Operations() as operations:
+            result = executor(*args, **kwargs)
+        calls.append(operations.found)
         return result
 
-    model = apply(unet, mask=LEFT, start_percent=0.1)
-    kind = comfy.patcher_extension.WrappersMP.CALC_COND_BATCH
-    model.add_wrapper_with_key(kind, "note", note)
-    sample(model, sigmas=STEPS)
-    assert len(prepared[0]) == 2
-    assert all(
-        later.keys() == prepared[0].keys() and all(later[key] is one for key, one in prepared[0].items())
-        for later in prepared
-    )
+    model = model.clone()
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "note", note)
+    sample(model)
+    return calls[1]
 
 
-def test_what_a_run_prepared_is_gone_after_it(unet, monkeypatch):
-    runs = []
-    remember = Roles.__init__
+LAYERS = 16
 
-    def init(self, *args):
-        remember(self, *args)
-        runs.append(weakref.ref(self))
+#: What each cross-attention layer may compute beside the reading of the ID tokens and its addition.
+EXTRA = {
+    "plain settings": ({}, Counter()),
+    "range": ({"start_percent": 0.1, "end_percent": 0.6}, Counter()),
+    "mask": ({"mask": LEFT}, Counter(mul=LAYERS)),
+}
 
-    monkeypatch.setattr(Roles, "__init__", init)
-    sample(apply(unet, mask=LEFT))
-    gc.collect()
-    assert len(runs) == 1 and runs[0]() is None
+
+@pytest.mark.parametrize("options, extra", EXTRA.values(), ids=EXTRA)
+def test_a_unet_call_costs_one_reading_and_one_addition_a_layer(unet, options, extra):
+    more = operations_of_a_unet_call(apply(unet, **options)) - operations_of_a_unet_call(unet)
+    for view in ("reshape", "transpose", "unsqueeze"):
+        del more[view]
+    reading = Counter(scaled_dot_product_attention=LAYERS, add=LAYERS)
+    assert more == reading + extra
+
+
+def test_a_self_mask_makes_no_constants_in_the_layers(unet):
+    masked = operations_of_a_unet_call(apply(unet, leak_control=LeakControl(self_mask=True)))
+    more = masked - operations_of_a_unet_call(unet)
+    assert more["std"] == LAYERS and not more.keys() & {"arange", "exp"}
 
 
 # --- memory at full size -----------------------------------------------------------------------
@@ -183,16 +230,18 @@ def bytes_of_a_run(patches, latents: int, dtype=torch.float16) -> int:
     for patch in patches:
         patch(Executor(), x, None, transformer_options=options)
     storages = {}
-    for tensor in _tensors(list(roles.prepared.values())):
+    for tensor in _tensors(roles.caches):
         storages[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
     assert storages
     return sum(storages.values())
 
 
 def _tensors(thing) -> list[torch.Tensor]:
-    """All tensors in a nest of containers and of objects of the pack."""
+    """All tensors in a nest of containers and of objects of the pack, made for a run."""
     if isinstance(thing, torch.Tensor):
         return [thing]
+    if isinstance(thing, torch.device | torch.dtype | IDAttentionPatch):
+        return []
     if isinstance(thing, dict):
         thing = list(thing.values())
     elif hasattr(thing, "__dict__"):

@@ -9,12 +9,14 @@ import comfy.patcher_extension
 import comfy.samplers
 import pytest
 import torch
-from comfy.ldm.modules.attention import attention_pytorch
+from comfy.ldm.modules.attention import attention_pytorch, optimized_attention
 from comfy_extras.nodes_context_windows import ContextWindowsManualNode
-from comfy_extras.nodes_custom_sampler import DualModelGuider
+from comfy_extras.nodes_custom_sampler import DualModelGuider, Guider_DualCFG
 from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 from comfy_extras.nodes_model_downscale import PatchModelAddDownscale
+from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from comfy_extras.nodes_tomesd import TomePatchModel
+from consistentid_pack.consistentid_core.networks.leak_control import LeakControl
 from golden_host import CPU, small_unet
 from golden_set import manifest
 from sampling import (
@@ -293,6 +295,116 @@ def test_every_region_of_coupled_prompts_shows_the_person(unet):
 def test_the_mask_holds_in_every_region_of_coupled_prompts(unet):
     same = one_step(coupled(apply(unet, mask=LEFT), POSITIVE[0][0]))
     assert relative(same, one_step(apply(unet, mask=LEFT))) < 1e-5
+
+
+def shows_person(guider_lists, model):
+    """The coupled model, patched by hand for guiders whose lists hold one conditioning each.
+
+    guider_lists: for each number in ``cond_or_uncond``, whether that list is the positive one.
+    """
+    patch = apply_random(model, "sd15").get_wrappers(
+        comfy.patcher_extension.WrappersMP.APPLY_MODEL, "consistentid"
+    )[0]
+    patched = model.clone()
+    for index, block in patch.blocks.items():
+        sources = [patch.identity if shows else patch.no_identity for shows in guider_lists]
+
+        def attention(q, k, v, extra_options, index=index, sources=sources):
+            order = extra_options["cond_or_uncond"]
+            rows = [i for i in order for _ in range(1 if i == 1 else 2)]
+            id_keys, id_values = (torch.cat([sources[i][index][which] for i in rows]) for which in (0, 1))
+            heads = extra_options["n_heads"]
+            text = optimized_attention(q, k, v, heads)
+            return text + attention_pytorch(q, id_keys, id_values, heads)
+
+        patched.set_model_attn2_replace(attention, *block)
+    return patched
+
+
+def cfg(model):
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds(POSITIVE, NEGATIVE)
+    guider.set_cfg(4.0)
+    return guider
+
+
+def perp_neg(model):
+    guider = Guider_PerpNeg(model)
+    guider.set_conds(POSITIVE, NEGATIVE, text(3))
+    guider.set_cfg(4.0, 1.0)
+    return guider
+
+
+def dual_cfg(model):
+    guider = Guider_DualCFG(model)
+    guider.set_conds(POSITIVE, text(3), NEGATIVE)
+    guider.set_cfg(4.0, 2.0)
+    return guider
+
+
+@pytest.mark.parametrize(
+    "guided, lists",
+    [(cfg, (True, False)), (perp_neg, (True, False, False)), (dual_cfg, (False, False, True))],
+)
+def test_coupled_prompts_under_any_guider_are_as_patched_by_hand(unet, guided, lists):
+    """Such packs take number 1 for the negative, whatever the guider means by it, and repeat all others."""
+    other = text(2)[0][0]
+    ours = one_step(None, guider=guided(apply_random(coupled(unet, other), "sd15")))
+    by_hand = one_step(None, guider=guided(shows_person(lists, coupled(unet, other))))
+    assert (ours - by_hand).abs().max() == 0.0
+    assert relative(ours, one_step(None, guider=guided(coupled(unet, other)))) > 1e-3
+
+
+# --- packs that run the layers on their own ---------------------------------------------------
+
+
+def running_layers_itself(model, *keys, **more):
+    """What packs do that bring a forward of their own for the blocks: of the options only some get through."""
+
+    def wrapper(executor, x, timesteps, context, y, control, options, **kwargs):
+        replacements = options["patches_replace"]["attn2"]
+
+        def called(replacement):
+            return lambda q, k, v, options: replacement(q, k, v, {key: options[key] for key in keys}, **more)
+
+        own = {"attn2": {block: called(one) for block, one in replacements.items()}}
+        return executor(x, timesteps, context, y, control, {**options, "patches_replace": own}, **kwargs)
+
+    model = model.clone()
+    model.add_wrapper_with_key(comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, "layers", wrapper)
+    return model
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"mask": LEFT}, {"leak_control": LeakControl(norm_rescale=0.5, self_mask=True)}],
+    ids=["plain", "mask", "leak control"],
+)
+def test_a_caller_may_say_no_more_than_the_number_of_heads(unet, options):
+    model = apply(unet, **options)
+    assert torch.equal(one_step(running_layers_itself(model, "n_heads", "dim_head")), one_step(model))
+
+
+def test_a_caller_may_say_more_than_is_known_today(unet):
+    seen = []
+
+    def attention(q, k, v, extra_options, preferred_attention=None):
+        seen.append(preferred_attention)
+        return attention_pytorch(q, k, v, extra_options["n_heads"])
+
+    before = unet.clone()
+    before.set_model_attn2_replace(attention, "middle", 0)
+    one_step(running_layers_itself(apply(before), "n_heads", preferred_attention="fast"))
+    assert seen == ["fast"]
+
+
+def test_a_mask_is_not_laid_over_a_size_nobody_names(unet):
+    """Layers on a picture smaller than they have by themselves."""
+    shrunk = PatchModelAddDownscale.execute(
+        apply(unet, mask=LEFT), 1, 1.6, 0.0, 1.0, True, "bicubic", "bicubic"
+    )
+    with pytest.raises(RuntimeError, match="positions and does not say their height and width"):
+        one_step(running_layers_itself(shrunk.args[0], "n_heads"))
 
 
 # --- context windows -------------------------------------------------------------------------
