@@ -2,6 +2,7 @@
 
 import copy
 
+import comfy.ldm.modules.attention as host_attention
 import comfy.model_management
 import comfy.samplers
 import pytest
@@ -13,8 +14,10 @@ from comfy_extras.nodes_perpneg import Guider_PerpNeg
 from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.person.clip_features import zero_image
 from consistentid_pack.nodes.person.keys_values import features_of_person
+from consistentid_pack.nodes.sampling.id_attention import IDAttention
 from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
 from consistentid_pack.nodes.sampling.lora import fitting_layers, merge_lora
 from consistentid_pack.nodes.sampling.roles import Roles
@@ -160,6 +163,48 @@ def sdxl_vector(model, pooled):
     return torch.cat([pooled, sizes.expand(2, -1)], dim=1)
 
 
+# --- precision ---------------------------------------------------------------
+
+
+@pytest.fixture
+def asked_for(monkeypatch):
+    """The types in which the host's attention was asked to read the ID tokens."""
+    types = []
+    attention = host_attention.attention_pytorch
+
+    def noted(q, k, v, heads, *args, **kwargs):
+        types.append({q.dtype, k.dtype, v.dtype})
+        return attention(q, k, v, heads, *args, **kwargs)
+
+    monkeypatch.setattr(host_attention, "attention_pytorch", noted)
+    return types
+
+
+def read(layer_asks=None, dtype=torch.float16):
+    """One layer that reads ID tokens, after another node has read the text."""
+    q, keys, values = (normal(f"precision.{name}", (1, 4, 32)).to(dtype) for name in "qkv")
+    layer = IDAttention(lambda q, k, v, options: torch.zeros_like(q), keys, values, torch.ones(1, 1, 1))
+    return layer(q, q, q, {"n_heads": 4, "attn_precision": layer_asks})
+
+
+def test_the_id_tokens_are_read_in_the_model_s_precision_if_nobody_asks(asked_for):
+    assert read().dtype == torch.float16
+    assert asked_for == [{torch.float16}]
+
+
+def test_a_layer_that_asks_for_full_precision_gets_it_for_the_id_tokens_too(asked_for):
+    assert read(layer_asks=torch.float32).dtype == torch.float16
+    assert asked_for == [{torch.float32}]
+
+
+def test_a_host_that_forces_full_precision_gets_it_for_the_id_tokens_too(asked_for, monkeypatch):
+    """As ComfyUI does on macOS from 14.5 on, where half precision gives black pictures."""
+    monkeypatch.setattr(host_attention, "FORCE_UPCAST_ATTENTION_DTYPE", {torch.float16: torch.float32})
+    assert read().dtype == torch.float16
+    assert read(dtype=torch.bfloat16).dtype == torch.bfloat16
+    assert asked_for == [{torch.float32}, {torch.bfloat16}]
+
+
 # --- strength and range --------------------------------------------------------
 
 
@@ -191,6 +236,12 @@ def test_the_lora_is_merged_exactly(unet, apply, consistentid):
 def test_outside_its_range_the_identity_is_silent(unet, apply):
     only_lora = sample(apply(unet, weight=0.0))
     assert torch.equal(sample(apply(unet, start_percent=0.99, end_percent=1.0)), only_lora)
+
+
+@pytest.mark.parametrize("start, end", [(0.5, 0.5), (0.6, 0.4), (1.0, 1.0), (0.0, 0.0)])
+def test_a_range_that_holds_no_step_is_refused(unet, apply, start, end):
+    with pytest.raises(ValueError, match=f"start_percent {start:g} is not below end_percent {end:g}"):
+        apply(unet, start_percent=start, end_percent=end)
 
 
 def test_inside_a_wide_range_nothing_changes(unet, apply):
@@ -253,6 +304,31 @@ def test_perturbed_attention_guidance_sees_the_identity(unet, apply, patterns):
     perturbed = PerturbedAttentionGuidance.execute(apply(unet), 3.0).args[0]
     assert torch.isfinite(sample(perturbed)).all()
     assert patterns == [(False, True), (True,)] * (len(SIGMAS) - 1)
+
+
+class OtherNames(comfy.samplers.CFGGuider):
+    """A guider that calls its only list something of its own."""
+
+    def set_conds(self, conditioning):
+        self.inner_set_conds({"subject": conditioning})
+
+    def predict_noise(self, x, timestep, model_options=None, seed=None):
+        lists = [self.conds["subject"]]
+        return comfy.samplers.calc_cond_batch(self.inner_model, lists, x, timestep, model_options)[0]
+
+
+def test_a_guider_without_a_positive_is_warned_about_once_a_run(unet, apply, caplog):
+    """Such a run shows nobody; the person of Set Identity is shown in any list."""
+    model, warnings = apply(unet), []
+    own = SetIdentity.execute(conditioning(POSITIVE), consistentid_model("sd15"), 1.0).args[0]
+    for conds in (conditioning(POSITIVE), own):
+        guider = OtherNames(model)
+        guider.set_conds(conds)
+        caplog.clear()
+        sample(None, guider=guider)
+        warnings.append([one.getMessage() for one in caplog.records if "shows nobody" in one.getMessage()])
+    assert [len(of_run) for of_run in warnings] == [1, 0]
+    assert "calls its conditionings 'subject'" in warnings[0][0]
 
 
 def test_an_area_conditioning_copied_into_the_negative_shows_nobody(unet, apply, patterns):

@@ -9,6 +9,7 @@ from consistentid_pack.consistentid_core.errors import ModelMismatchError
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.sampling.id_attention import IDAttention
 from consistentid_pack.nodes.sampling.id_patch import MAX_PEOPLE
+from consistentid_pack.nodes.sampling.places import Places, average
 from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, Identity, Roles
 from consistentid_pack.nodes.sampling.spatial_mask import batch_mask, check_mask
 from golden_host import consistentid_model, small_unet
@@ -160,10 +161,29 @@ def test_outside_its_mask_a_person_adds_nothing_to_the_attention():
     weights = torch.ones(1, 1, 1)
     plain = IDAttention(None, keys, values * 0, weights)(q, k, v, options)
     everywhere = IDAttention(None, keys, values, weights)(q, k, v, options)
-    halved = IDAttention(None, keys, values, weights, LEFT[None])(q, k, v, options)
+    places = Places(LEFT[None], False, LEFT.shape[-2:], q.device, q.dtype)
+    halved = IDAttention(None, keys, values, weights, places)(q, k, v, options)
     left, right = (torch.arange(64) % 8 < 4), (torch.arange(64) % 8 >= 4)
     assert torch.equal(halved[:, right], plain[:, right])
     torch.testing.assert_close(halved[:, left], everywhere[:, left])
+
+
+@pytest.mark.parametrize("size", [(16, 16), (8, 8), (6, 5), (11, 16), (1, 1), (20, 33)], ids=str)
+def test_a_position_gets_the_mean_of_what_it_covers(size):
+    """For divisors of the size, others, and more."""
+    mask = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(average(mask, *size), torch.nn.functional.adaptive_avg_pool2d(mask, size))
+
+
+def test_no_device_is_asked_to_pool_or_resize_the_mask(unet, monkeypatch):
+    """Apple's refuse some sizes: these of the latents halve to others than half."""
+
+    def refused(pictures, size, *args, **kwargs):
+        raise RuntimeError("Adaptive pool MPS: input sizes must be divisible by output sizes.")
+
+    monkeypatch.setattr(torch.nn.functional, "adaptive_avg_pool2d", refused)
+    noise = torch.randn(1, 4, 22, 18, generator=torch.Generator().manual_seed(1))
+    assert torch.isfinite(sample(apply(unet, mask=LEFT), text(0), noise=noise)).all()
 
 
 def test_a_full_mask_is_no_mask(unet):
