@@ -15,14 +15,17 @@ from io import BytesIO
 from pathlib import Path
 from pickletools import genops
 
-#: More than ten times what the largest checkpoints need to describe their tensors, numbers not included.
-LARGEST_PICKLE = 8 * 2**20
+#: Several times what the largest checkpoints need to describe their tensors, and a few seconds to look at.
+LARGEST_PICKLE = 4 * 2**20
 #: Elements that all calls of a file may go through together. A checkpoint of SDXL needs 50,000.
 MOST_ELEMENTS = 2_000_000
 
 _ZIP_START = b"PK\x03\x04"
 #: The format before the zip one: magic number, version, sizes of numbers, the object, the list of storages.
 _LEGACY_PICKLES = 5
+
+
+_TOO_LARGE = "it takes more than 4 MB to describe its tensors"
 
 
 class ScanError(Exception):
@@ -57,6 +60,8 @@ def scan(path: Path) -> None:
     with path.open("rb") as file:
         if is_zip(file.read(len(_ZIP_START))):
             for data in _zipped_pickles(path):
+                if len(data) > LARGEST_PICKLE:
+                    raise ScanError(_TOO_LARGE)
                 _scan_one(BytesIO(data), len(data))
             return
         file.seek(0)
@@ -87,7 +92,7 @@ def _scan_one(stream: BytesIO, size: int) -> bool:
                 return False
     except (IndexError, KeyError, ValueError):
         if size > LARGEST_PICKLE:
-            raise ScanError(f"it describes its tensors in more than {LARGEST_PICKLE:,} bytes") from None
+            raise ScanError(_TOO_LARGE) from None
         return False
     return True
 

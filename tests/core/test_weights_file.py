@@ -210,7 +210,7 @@ def test_a_pickle_of_many_megabytes_is_not_opened(tmp_path, monkeypatch, pack):
     monkeypatch.setattr(pickle_scan, "LARGEST_PICKLE", 10_000)
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was opened"))
     pack(tmp_path / "long.bin", pickle.dumps({"k" * 20_000: 1}, protocol=2))
-    assert "describes its tensors in more than 10,000 bytes" in refusal(tmp_path / "long.bin")
+    assert "it takes more than 4 MB to describe its tensors" in refusal(tmp_path / "long.bin")
 
 
 def test_a_key_of_a_megabyte_makes_no_message_of_a_megabyte(tmp_path):

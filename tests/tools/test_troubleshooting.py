@@ -38,7 +38,7 @@ FOR_PROGRAMMERS = (
 
 #: Reasons behind the colon of "'…' was not opened: …" and "The contents of '…' do not fit its header: …".
 REASONS = (
-    "it describes its tensors in more than",
+    "it takes more than 4 MB to describe its tensors",
     "it uses something else than texts and numbers as keys",
     "it nests or repeats its contents far more than weights do",
     "the ID embedding contains values that are not numbers",
