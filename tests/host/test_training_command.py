@@ -2,16 +2,20 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import folder_paths
 import pytest
 import torch
-from conftest import HOST, ROOT
 from consistentid_pack.consistentid_core.data.folder_store import FolderStore
 from consistentid_pack.nodes.training import command
 from golden_training import host_models
 from portrait_data import photo, quick_steps
 
 from consistentid_core.data.portrait import to_png
+
+ROOT = Path(__file__).resolve().parents[2]
+HOST = Path(folder_paths.__file__).resolve().parent
 
 
 def start(*arguments):
