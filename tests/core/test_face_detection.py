@@ -135,3 +135,31 @@ def test_the_full_size_recogniser_stand_in_works_too(tmp_path):
     picture = bgr(skimage.data.astronaut())
     vector = analyser.embed(picture, analyser.detect(picture).faces[0])
     assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_interface_of_insightface_0_7_is_enough(roots, monkeypatch):
+    """Newer versions take more arguments; five other packs need an older one."""
+    from insightface.model_zoo import arcface_onnx, scrfd
+
+    class Detector(scrfd.SCRFD):
+        def __init__(self, model_file=None, session=None):
+            super().__init__(model_file=model_file, session=session)
+
+        def detect(self, img, input_size=None, max_num=0, metric="default"):
+            return super().detect(img, input_size=input_size, max_num=max_num, metric=metric)
+
+    class Recogniser(arcface_onnx.ArcFaceONNX):
+        def __init__(self, model_file=None, session=None):
+            super().__init__(model_file=model_file, session=session)
+
+        def get(self, img, face):
+            return super().get(img, face)
+
+    picture = bgr(skimage.data.astronaut())
+    newest = load_face_analyser(roots)
+    monkeypatch.setattr(scrfd, "SCRFD", Detector)
+    monkeypatch.setattr(arcface_onnx, "ArcFaceONNX", Recogniser)
+    older = load_face_analyser(roots)
+    assert isinstance(older._detector, Detector) and isinstance(older._recogniser, Recogniser)
+    vectors = [one.embed(picture, one.detect(picture).faces[0]) for one in (newest, older)]
+    np.testing.assert_array_equal(*vectors)
