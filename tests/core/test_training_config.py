@@ -1,6 +1,7 @@
 """One file says everything, and says what is wrong with it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,10 @@ def test_several_problems_are_named_at_once():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"No training configuration at .*run\.yaml"):
         read_config(tmp_path / "run.yaml")
+
+
+def test_the_example_in_the_documentation_can_be_used(tmp_path):
+    page = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+    example = page.read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    config = read_config(written(tmp_path, example))
+    assert (config.steps, config.gradient_checkpointing, config.start_from) == (20000, True, "")
