@@ -20,10 +20,9 @@ from consistentid_pack.nodes.person.keys_values import features_of_person
 from consistentid_pack.nodes.sampling.id_attention import IDAttention
 from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
 from consistentid_pack.nodes.sampling.lora import fitting_layers, merge_lora
-from consistentid_pack.nodes.sampling.roles import Roles
 from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal, tensors
-from sampling import compile_node, person, photo, relative
+from sampling import compile_node, person, photo, relative, watch_calls
 
 SIGMAS = torch.tensor([5.9, 2.9, 1.6, 0.0])
 SHAPE = (1, 4, 16, 16)
@@ -62,17 +61,9 @@ def apply(consistentid, vision):
 
 
 @pytest.fixture
-def patterns(monkeypatch):
-    """Which chunks of each model call showed the person, in the order of the calls."""
-    seen = []
-    shown = Roles.shown
-
-    def record(self, uuids):
-        seen.append(tuple(one is not None for one in shown(self, uuids)))
-        return shown(self, uuids)
-
-    monkeypatch.setattr(Roles, "shown", record)
-    return seen
+def shown(monkeypatch):
+    """Who is shown in each model call."""
+    return watch_calls(monkeypatch)
 
 
 def sample(model, positive=POSITIVE, negative=NEGATIVE, *, cfg=5.0, batch=1, sigmas=SIGMAS, guider=None):
@@ -299,11 +290,11 @@ def test_perp_neg_keeps_the_identity_out_of_its_empty_conditioning(unet, apply, 
     assert relative(run(apply(unet, lora_weight=0.0)), run(by_hand)) < 1e-5
 
 
-def test_perturbed_attention_guidance_sees_the_identity(unet, apply, patterns):
+def test_perturbed_attention_guidance_sees_the_identity(unet, apply, shown):
     """PAG evaluates the positive alone, as index 0, like the negative of other guiders."""
     perturbed = PerturbedAttentionGuidance.execute(apply(unet), 3.0).args[0]
     assert torch.isfinite(sample(perturbed)).all()
-    assert patterns == [(False, True), (True,)] * (len(SIGMAS) - 1)
+    assert shown == ["na", "a"] * (len(SIGMAS) - 1)
 
 
 class OtherNames(comfy.samplers.CFGGuider):
@@ -331,12 +322,12 @@ def test_a_guider_without_a_positive_is_warned_about_once_a_run(unet, apply, cap
     assert "calls its conditionings 'subject'" in warnings[0][0]
 
 
-def test_an_area_conditioning_copied_into_the_negative_shows_nobody(unet, apply, patterns):
+def test_an_area_conditioning_copied_into_the_negative_shows_nobody(unet, apply, shown):
     """The host copies a positive area conditioning, uuid and all, into the negative list."""
     positive = [[POSITIVE, {"area": (8, 8, 4, 4), "strength": 1.0}], [MIDDLE, {}]]
     assert torch.isfinite(sample(apply(unet), positive=positive)).all()
     # Per step one call for the area and one for the whole picture, each with its negative.
-    assert patterns == [(False, True)] * 2 * (len(SIGMAS) - 1)
+    assert shown == ["na"] * 2 * (len(SIGMAS) - 1)
 
 
 def test_masked_conditionings_all_show_the_person(unet, apply, consistentid, vision):

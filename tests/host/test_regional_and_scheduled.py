@@ -14,7 +14,6 @@ from consistentid_pack.consistentid_core.faces.face_parts import FacePart, FaceP
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.prompt.conditioning import switch
-from consistentid_pack.nodes.sampling.roles import Identity, Roles
 from golden_host import GoldenCLIP, consistentid_model, small_unet
 from sampling import (
     NEGATIVE,
@@ -29,6 +28,7 @@ from sampling import (
     sample,
     text,
     vision,
+    watch_calls,
 )
 
 from nodes import (
@@ -66,22 +66,14 @@ def weightless(unet):
 
 
 @pytest.fixture
-def chunks(monkeypatch):
-    """Who is shown in each model call, as letters: the person of Apply, an own one, or nobody."""
-    seen = []
-    shown = Roles.shown
-
-    def record(self, uuids):
-        answer = shown(self, uuids)
-        seen.append("".join(sorted(_letter(one) for one in answer)))
-        return answer
-
-    monkeypatch.setattr(Roles, "shown", record)
-    return seen
+def shown(monkeypatch):
+    """Who is shown in each model call."""
+    return watch_calls(monkeypatch)
 
 
-def _letter(shown):
-    return "n" if shown is None else "o" if isinstance(shown, Identity) else "a"
+def sorted_letters(calls):
+    """Without the order in which the host puts conditionings into a batch."""
+    return ["".join(sorted(one)) for one in calls]
 
 
 def then(first, second):
@@ -153,7 +145,7 @@ def test_a_second_pass_of_less_noise_is_fused_from_its_first_step(model):
 # --- several prompts -------------------------------------------------------------------------
 
 
-def test_other_prompts_with_ranges_of_their_own_stand_beside(model, chunks):
+def test_other_prompts_with_ranges_of_their_own_stand_beside(model, shown):
     early = ConditioningSetTimestepRange().set_range(text(3), 0.0, 0.2)[0]
     late = ConditioningSetTimestepRange().set_range(text(4), 0.3, 1.0)[0]
     both = ConditioningCombine().combine(PROMPT, early)[0]
@@ -161,14 +153,14 @@ def test_other_prompts_with_ranges_of_their_own_stand_beside(model, chunks):
     result = sample(model, everything)
     assert torch.isfinite(result).all()
     # Two positives and one negative in each step: the entry of ours for that step, and the other prompt.
-    assert chunks == ["aan", "aan"]
+    assert sorted_letters(shown) == ["aan", "aan"]
     assert relative(result, then(PLAIN + text(3), FUSED + text(4))(model)) < 1e-5
 
 
-def test_a_range_set_over_the_switch_makes_both_texts_count(model, chunks):
+def test_a_range_set_over_the_switch_makes_both_texts_count(model, shown):
     """A known limit: the host's node replaces the ranges of both entries."""
     sample(model, ConditioningSetTimestepRange().set_range(PROMPT, 0.0, 1.0)[0])
-    assert chunks == ["aan", "aan"]
+    assert sorted_letters(shown) == ["aan", "aan"]
 
 
 def test_a_mask_on_the_prompt_masks_both_of_its_entries(model):
@@ -188,11 +180,11 @@ AREAS = {
 
 
 @pytest.mark.parametrize("area", AREAS.values(), ids=AREAS)
-def test_an_area_on_the_prompt_places_both_of_its_entries(model, chunks, area):
+def test_an_area_on_the_prompt_places_both_of_its_entries(model, shown, area):
     result = sample(model, area(PROMPT) + text(3))
     assert torch.isfinite(result).all()
     # For the area and for the rest each: a positive that shows the person, and a negative that does not.
-    assert chunks == ["an", "an"] * 2
+    assert sorted_letters(shown) == ["an", "an"] * 2
     assert relative(result, then(area(PLAIN) + text(3), area(FUSED) + text(3))(model)) < 1e-5
 
 
@@ -324,7 +316,7 @@ def test_a_low_denoise_uses_the_fused_text_alone(model):
     assert torch.equal(run(switch(PLAIN, FUSED, 0.3))["samples"], run(FUSED)["samples"])
 
 
-def test_custom_sampling_without_a_negative_shows_the_person(model, chunks):
+def test_custom_sampling_without_a_negative_shows_the_person(model, shown):
     noise = RandomNoise.execute(5).args[0]
     latent = {"samples": torch.zeros(1, 4, 16, 16)}
 
@@ -334,8 +326,8 @@ def test_custom_sampling_without_a_negative_shows_the_person(model, chunks):
         ).args[0]["samples"]
 
     alone = run(BasicGuider.execute(model, PROMPT).args[0])
-    assert chunks == ["a", "a"]
+    assert sorted_letters(shown) == ["a", "a"]
     guided = run(CFGGuider.execute(model, PROMPT, NEGATIVE, 1.0).args[0])
     assert torch.equal(alone, guided)
     assert torch.isfinite(run(CFGGuider.execute(model, PROMPT, NEGATIVE, 5.0).args[0])).all()
-    assert chunks[-1] == "an"
+    assert sorted_letters(shown)[-1] == "an"

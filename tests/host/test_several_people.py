@@ -10,10 +10,10 @@ from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.sampling.id_attention import IDAttention
 from consistentid_pack.nodes.sampling.id_patch import MAX_PEOPLE
 from consistentid_pack.nodes.sampling.places import Places, average
-from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, Identity, Roles
+from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, Identity
 from consistentid_pack.nodes.sampling.spatial_mask import batch_mask, check_mask
 from golden_host import consistentid_model, small_unet
-from sampling import LEFT, ONE_STEP, latents, person, photo, relative, text, vision
+from sampling import LEFT, ONE_STEP, latents, person, photo, relative, text, vision, watch_calls
 
 NOISE = latents()
 NEGATIVE = text(9)[0][0]
@@ -103,16 +103,10 @@ def test_the_masks_of_apply_do_not_cut_an_own_person(unet):
 
 
 def test_an_area_conditioning_keeps_its_person_and_its_copy_in_the_negative_shows_nobody(unet, monkeypatch):
-    calls = []
-    shown = Roles.shown
-    monkeypatch.setattr(Roles, "shown", lambda self, uuids: calls.append(shown(self, uuids)) or calls[-1])
+    calls = watch_calls(monkeypatch, 1)
     area = set_identity(text(0, area=(8, 8, 4, 4), strength=1.0), 2)
     assert torch.isfinite(sample(apply(unet, 1), area + text(1))).all()
-    assert sorted(kind(one) for call in calls for one in call) == ["apply", "nobody", "nobody", "own"]
-
-
-def kind(shown):
-    return "nobody" if shown is None else "own" if isinstance(shown, Identity) else "apply"
+    assert sorted("".join(calls)) == ["a", "n", "n", "o"]
 
 
 def test_a_negative_area_copied_into_the_positive_shows_the_person_of_the_text_it_takes(unet):

@@ -7,11 +7,14 @@ import comfy.model_patcher
 import comfy.samplers
 import comfy.supported_models
 import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 from comfy_api.torch_helpers import set_torch_compile_wrapper
 from comfy_extras.nodes_torch_compile import skip_torch_compile_dict
 from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
 from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
 from consistentid_pack.nodes.apply import ApplyConsistentID
+from consistentid_pack.nodes.person.clip_features import zero_image
+from consistentid_pack.nodes.person.keys_values import features_of_person
 from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
 from golden_host import CPU, clip_vision, consistentid_model
 from golden_set import manifest
@@ -129,6 +132,41 @@ def sample(
 def one_step(model, *args, **options) -> torch.Tensor:
     """:func:`sample`, for what does not need more."""
     return sample(model, *args, sigmas=ONE_STEP, **options)
+
+
+@torch.inference_mode()
+def watch_calls(monkeypatch, number: int = 0) -> list[str]:
+    """Who is shown in each call of an SD1.5 UNet from now on, a letter per latent in the order of the batch.
+
+    a: the person of that number, from :func:`apply`.  n: nobody.  o: an own person of a conditioning.
+    Read off what a layer answers to queries of zeros: those read the mean of the ID tokens' values.
+    """
+    layer = next(
+        one for one in attention_layers(manifest("unet_small_sd15")["comfy_unet_config"]) if one.is_cross
+    )
+    consistentid = consistentid_model("sd15")
+    features = features_of_person(_vision(), photo(number), None)
+    answers = {
+        "a": consistentid.keys_values(person(number).vector, features),
+        "n": consistentid.no_identity_keys_values(zero_image(_vision())),
+    }
+    answers = {letter: one[layer.index][1].mean(1)[0] for letter, one in answers.items()}
+    seen, forward = [], UNetModel._forward
+
+    def watched(self, x, timesteps, context, y, control, transformer_options, **kwargs):
+        zeros = torch.zeros(len(x), 1, len(answers["n"]))
+        options = {**transformer_options, "n_heads": 1}
+        readings = transformer_options["patches_replace"]["attn2"][layer.block](zeros, zeros, zeros, options)
+        seen.append("".join(map(letter, readings[:, 0])))
+        return forward(self, x, timesteps, context, y, control, transformer_options, **kwargs)
+
+    def letter(reading: torch.Tensor) -> str:
+        return next(
+            (one for one, answer in answers.items() if torch.allclose(reading, answer, atol=1e-5)), "o"
+        )
+
+    monkeypatch.setattr(UNetModel, "_forward", watched)
+    return seen
 
 
 def compile_node() -> tuple[Callable, list]:
