@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from . import atomic, quarantine
+from . import quarantine, storage
 from .folder_store import FolderStore
 from .progress import Progress
 from .records import JSON
@@ -81,7 +81,7 @@ def plan(
     Raises ValueError if the folder is none, or lies inside the set, or the set inside it.
     """
     _check_folders(folder, store.root)
-    atomic.clear_unfinished(store.root)
+    storage.clear_unfinished(store.root)
     if retry:
         quarantine.clear(store.root)
     sources, refused = find_sources(folder)
@@ -159,7 +159,7 @@ def _check_space(root: Path, pending: list[Row]) -> None:
     existing = next(path for path in (root, *root.resolve().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
-        raise atomic.StorageError(
+        raise storage.StorageError(
             f"The set needs about {needed / 1e9:.1f} GB more for {len(pending):,} portraits; {free / 1e9:.1f} GB are "
             f"free at '{existing}'. Make room, or put the set elsewhere."
         )
@@ -205,4 +205,4 @@ def _write_manifest(root: Path, sources: list[Source], ids: dict[str, str]) -> N
     entries = {
         source.name: [source.size, source.time, ids[source.name]] for source in sources if source.name in ids
     }
-    atomic.write(root / MANIFEST, json.dumps(entries, ensure_ascii=False).encode())
+    storage.write(root / MANIFEST, json.dumps(entries, ensure_ascii=False).encode())

@@ -14,7 +14,7 @@ import torch
 from ..faces.face_parts import find_parts
 from ..faces.overlay import draw_overlay
 from ..files.weights_file import read_weights
-from . import atomic
+from . import storage
 from .portrait import Portrait, from_encoded, label_map_from_encoded, to_png
 from .records import ALL, JSON, Record, read_record, to_json
 from .rows import Row
@@ -75,13 +75,13 @@ class FolderStore:
             if vector:
                 files[kind] = _vector_file(vector)
         for kind, data in files.items():
-            atomic.write(record.path(kind, self.root), data)
-        atomic.write(self.root / JSON / f"{name}.json", to_json(record).encode())
+            storage.write(record.path(kind, self.root), data)
+        storage.write(self.root / JSON / f"{name}.json", to_json(record).encode())
 
     def finish(self) -> int:
         """Write the list of all records, which the original's trainer reads; returns how many."""
         contents = [json.loads(to_json(record)) for _, record in self.records()]
-        atomic.write(self.root / ALL, json.dumps(contents, ensure_ascii=False, indent=1).encode())
+        storage.write(self.root / ALL, json.dumps(contents, ensure_ascii=False, indent=1).encode())
         return len(contents)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from . import atomic
+from . import storage
 from .rows import Row
 from .sources import CHANGED, Refusal
 
@@ -22,7 +22,7 @@ def put(root: Path, rows: Iterable[Row]) -> None:
 def put_refusals(root: Path, refusals: Iterable[Refusal]) -> None:
     """Note what was refused before it had a content hash; told again, and not twice, by the next run."""
     text = json.dumps([vars(refusal) for refusal in refusals], ensure_ascii=False, indent=1)
-    atomic.write(root / FOLDER / "not_taken.json", text.encode())
+    storage.write(root / FOLDER / "not_taken.json", text.encode())
 
 
 def held(root: Path) -> dict[str, dict[str, Any]]:
@@ -53,7 +53,7 @@ def clear(root: Path) -> None:
 
 def _write(root: Path, content_id: str, name: str, reason: str, detail: str) -> None:
     text = json.dumps({"name": name, "reason": reason, "detail": detail}, ensure_ascii=False)
-    atomic.write(root / FOLDER / f"{content_id}.json", text.encode())
+    storage.write(root / FOLDER / f"{content_id}.json", text.encode())
 
 
 def _read(path: Path) -> Any:

@@ -12,7 +12,7 @@ from PIL import Image
 from ..faces.face_parts import find_parts
 from ..faces.overlay import draw_overlay
 from ..regions import REGIONS
-from . import atomic
+from . import storage
 from .reading import open_portraits
 from .summary import Summary, histogram, regions_in_order, summarise
 
@@ -58,7 +58,7 @@ th { color: var(--dim); font-weight: 600; }
 
 def write_report(root: Path) -> Path:
     """Write the report of a set into its folder; returns its path."""
-    atomic.write(root / FILE, render(root, summarise(root)).encode())
+    storage.write(root / FILE, render(root, summarise(root)).encode())
     return root / FILE
 
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CheckpointError, MissingDependencyError
-from . import atomic
+from . import storage
 from .portrait import Portrait, from_encoded, label_map_from_encoded
 from .rows import Row
 
@@ -81,8 +81,8 @@ class ShardStore:
                     info.size = len(data)
                     tar.addfile(info, io.BytesIO(data))
         data = buffer.getvalue()
-        atomic.write(path, data)
-        atomic.write(path.with_suffix(".parquet"), _table(good, data))
+        storage.write(path, data)
+        storage.write(path.with_suffix(".parquet"), _table(good, data))
 
     def finish(self) -> int:
         """Write the index of all whole shards; returns how many portraits they hold."""
@@ -96,7 +96,7 @@ class ShardStore:
                      "bytes": content["bytes"], "sha256": content["sha256"]}
                 )  # fmt: skip
         index = {"version": VERSION, "shards": shards}
-        atomic.write(self.root / INDEX, json.dumps(index, indent=1).encode())
+        storage.write(self.root / INDEX, json.dumps(index, indent=1).encode())
         return sum(shard["rows"] for shard in shards)
 
 

@@ -49,6 +49,11 @@ def write_numbered(
             number += 1
 
 
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one that is being written, or was left by a writer that was killed."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
 @contextmanager
 def _unfinished(folder: Path, data: bytes, lasting: bool) -> Iterator[Path]:
     """The data in a file with a hidden name; gone at the end, if it was not moved."""
@@ -95,7 +100,7 @@ def _clear(folder: Path) -> None:
     """Remove what killed writers left."""
     for path in folder.glob(".*.tmp"):
         try:
-            if _UNFINISHED.fullmatch(path.name) and path.stat().st_mtime < time.time() - _ABANDONED:
+            if is_unfinished(path) and path.stat().st_mtime < time.time() - _ABANDONED:
                 path.unlink()
         except OSError:  # somebody else's, or gone already
             continue

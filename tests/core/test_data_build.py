@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 from portrait_data import photo, quick_steps, write_photos
 
-from consistentid_core.data import atomic, build, quarantine, sources
-from consistentid_core.data.atomic import StorageError
+from consistentid_core.data import build, quarantine, sources
 from consistentid_core.data.build import build_here, open_store, plan
 from consistentid_core.data.progress import Progress
 from consistentid_core.data.reading import open_portraits
 from consistentid_core.data.steps import Read, Settings, guarded
+from consistentid_core.data.storage import StorageError
 from consistentid_core.data.summary import summarise
+from consistentid_core.files import atomic
 
 FORMS = ("folder", "shards")
 NO_SETTINGS = Settings("", ())
@@ -123,7 +124,7 @@ def test_killed_at_any_write_nothing_is_lost_and_nothing_doubled(photos, tmp_pat
         killed += process.exitcode == -signal.SIGKILL
         run(photos, root, form)
         assert keys(root) == expected, f"killed at write {writes}"
-        assert not list(root.rglob(f"{atomic.UNFINISHED}*"))
+        assert not list(root.rglob(".*.tmp"))
         if form == "folder":
             assert len(json.loads((root / "JSON_all.json").read_text("utf-8"))) == 7
     assert killed >= LAST_WRITE[form] // (2 if form == "shards" else 10)
