@@ -169,7 +169,7 @@ def test_a_position_gets_the_mean_of_what_it_covers(size):
     torch.testing.assert_close(average(mask, *size), torch.nn.functional.adaptive_avg_pool2d(mask, size))
 
 
-def test_no_device_is_asked_to_pool_or_resize_the_mask(unet, monkeypatch):
+def test_no_device_is_asked_to_pool_the_mask(unet, monkeypatch):
     """Apple's refuse some sizes: these of the latents halve to others than half."""
 
     def refused(pictures, size, *args, **kwargs):
