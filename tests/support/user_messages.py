@@ -39,6 +39,11 @@ class Message:
         return f"{self.place}: {self.template.replace(GAP, '…')}"
 
 
+def begins(heading: str, message: Message) -> bool:
+    """Whether a message begins like a heading, in which ``…`` stands for any text."""
+    return re.match(".*?".join(map(re.escape, heading.split("…"))), message.template) is not None
+
+
 @cache
 def user_messages() -> tuple[Message, ...]:
     """All messages of the pack."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from reporting import fail_with
-from user_messages import GAP, Message, messages_in, user_messages
+from user_messages import GAP, begins, messages_in, user_messages
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
 
@@ -59,10 +59,6 @@ FEWEST_FIXED_CHARACTERS = 12
 MESSAGES = user_messages()
 HEADINGS = re.findall(r"^### `(.+)`$", PAGE.read_text("utf-8"), re.MULTILINE)
 KNOWN = (*HEADINGS, *FOR_PROGRAMMERS, *REASONS)
-
-
-def begins(heading: str, message: Message) -> bool:
-    return re.match(".*?".join(map(re.escape, heading.split("…"))), message.template) is not None
 
 
 def test_every_message_has_some_fixed_text_to_search_for():
