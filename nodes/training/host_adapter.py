@@ -138,7 +138,9 @@ class HostModels:
                 # No word is left to carry a part where the end token took its place.
                 positions = tuple(one for one in row_positions(marked.markers) if one < len(row) - keep_end)
         ((rows, extras),) = self._clip.encode_from_tokens_scheduled(tokens)
-        return rows, extras.get("pooled_output"), positions
+        # The host pools the text of every family, and not every UNet reads it.
+        pooled = extras.get("pooled_output") if FAMILIES[self.family].has_picture_sizes else None
+        return rows, pooled, positions
 
     def _marked(self, text: str, encoder: str):
         return mark_tokens(text, lambda piece: self._ids(plain_characters(piece), encoder))
