@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 
+from ..errors import CheckpointError
 from ..faces.face_parts import find_parts
 from ..faces.overlay import draw_overlay
 from ..files.weights_file import read_weights
@@ -96,7 +97,14 @@ class FolderPortraits:
         return len(self._records)
 
     def __getitem__(self, index: int) -> Portrait:
-        return load_portrait(self._records[index], self.root)
+        record = self._records[index]
+        try:
+            return load_portrait(record, self.root)
+        except (OSError, ValueError, SyntaxError) as error:  # PIL takes a broken PNG for a syntax error
+            raise CheckpointError(
+                f"The portrait '{record.origin or record.source}' cannot be read: {str(error)[:200]}. The check of the "
+                "set names all such portraits; build them again, or remove their records."
+            ) from error
 
 
 def load_portrait(record: Record, root: Path) -> Portrait:

@@ -195,7 +195,7 @@ def read_config(path: str | PathLike[str]) -> TrainingConfig:
     if not isinstance(values, Mapping):
         raise ConfigError(f"'{path}' holds a {type(values).__name__}, not settings like 'steps: 1000'.")
     placed = {
-        name: str(path.parent / value)
+        name: str((path.parent / value).absolute())
         for name, value in values.items()
         if name in _PATHS and isinstance(value, str) and value
     }

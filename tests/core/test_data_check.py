@@ -13,6 +13,7 @@ from portrait_data import photo, quick_steps, write_photos
 from consistentid_core.data import build, check
 from consistentid_core.data.check import check_set, describe
 from consistentid_core.data.progress import Progress
+from consistentid_core.data.reading import open_portraits
 from consistentid_core.data.steps import Read, Settings, guarded
 from consistentid_core.errors import CheckpointError, MissingModelError
 
@@ -122,6 +123,13 @@ def test_a_portrait_training_would_read_less_of_is_named(folder, fault):
     assert f"weaker: {fault}" in describe(findings)
 
 
+@pytest.mark.parametrize("fault", [check.WRONG_PATH, check.DAMAGED, check.MISSING_KEYS])
+def test_a_portrait_that_cannot_be_read_is_named_to_whoever_reads_it(folder, fault):
+    UNUSABLE[fault](folder)
+    with pytest.raises(CheckpointError, match=r"'00\.png' cannot be read.*The check of the set"):
+        list(open_portraits(folder))
+
+
 def test_a_set_of_nothing_is_said_to_be_one(folder):
     for file in (folder / "FGID_JSON").iterdir():
         file.write_text("{}")
@@ -149,7 +157,5 @@ def test_a_shard_the_index_does_not_list_is_ignored(shards):
 
 
 def test_the_photo_of_a_portrait_is_the_one_that_was_built(whole):
-    from consistentid_core.data.reading import open_portraits
-
     pictures = [portrait.picture.tobytes() for portrait in open_portraits(whole)]
     assert set(pictures) == {photo(number).tobytes() for number in range(3)}

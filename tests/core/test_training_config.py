@@ -52,6 +52,18 @@ def test_yaml_needs_no_quotes_and_no_decimal_point(tmp_path):
     assert config.regions == ("face", "eyes")
 
 
+def test_what_a_run_writes_down_can_be_read_from_anywhere(tmp_path, monkeypatch):
+    """The configuration echoed into the run folder names the same files as the one it was started with."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "run.yaml").write_text("data: set\noutput: run")
+    monkeypatch.chdir(tmp_path)
+    config = read_config("here/run.yaml")
+    echoed = tmp_path / "config.json"
+    echoed.write_text(config.as_json())
+    assert read_config(echoed) == config
+    assert config.data == str(tmp_path / "here" / "set")
+
+
 def test_paths_are_relative_to_the_file(tmp_path):
     config = read_config(written(tmp_path, "data: portraits\noutput: /elsewhere\n"))
     assert config.data == str(tmp_path / "portraits")
