@@ -3,13 +3,13 @@
 Source: SPEC 1.2 (group ``FacialEncoder``), 4 ("Facial visual projection", "Fusion", "FacialEncoder").
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .from_weights import FromWeights
 from .resampler import CLIP_DIM, Resampler
 
 
@@ -62,7 +62,7 @@ class FusionModule(nn.Module):
         return self.layer_norm(fused + self.mlp2(fused))
 
 
-class FacialEncoder(nn.Module):
+class FacialEncoder(FromWeights):
     """Fuses CLIP features of facial parts into prompt embeddings.
 
     cross_attention_dim (D below): width of a prompt row, 768 for SD1.5 and 2048 for
@@ -104,18 +104,6 @@ class FacialEncoder(nn.Module):
         """The constructor's sizes, read off the tensors of a checkpoint's ``facial_encoder``."""
         sizes = Resampler.sizes(state_dict, "visual_projection.")
         return {"cross_attention_dim": sizes.pop("out_dim"), **sizes}
-
-    @classmethod
-    def builder(cls, state_dict: Mapping[str, Tensor]) -> "Callable[..., FacialEncoder]":
-        """A constructor with the sizes of a state dict; takes ``operations``, ``device`` and ``dtype``."""
-        return partial(cls, **cls.sizes(state_dict))
-
-    @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, Tensor], **kwargs: Any) -> "FacialEncoder":
-        """The network with these weights; keyword arguments as for :meth:`builder`."""
-        network = cls.builder(state_dict)(**kwargs)
-        network.load_state_dict(dict(state_dict))
-        return network
 
     def encode_parts(self, clip_embeds: Tensor) -> Tensor:
         """Sum up each facial part; depends on the photo only, not on the prompt.

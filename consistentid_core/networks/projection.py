@@ -3,20 +3,20 @@
 Source: SPEC 1.2 (group ``image_proj``), 4 ("ID projection").
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .from_weights import FromWeights
 from .resampler import CLIP_DIM, HEAD_DIM, Resampler
 
 #: Length of the face-recognition vector (InsightFace ``w600k_r50``).
 ID_DIM = 512
 
 
-class IDProjection(nn.Module):
+class IDProjection(FromWeights):
     """Projects one face into tokens that the UNet's cross-attention can read.
 
     cross_attention_dim: width of a token, 768 for SD1.5 and 2048 for SDXL.  The other
@@ -71,18 +71,6 @@ class IDProjection(nn.Module):
             "id_hidden_dim": state_dict["proj.0.weight"].shape[0],
             **{name: resampler[name] for name in ("depth", "heads", "hidden_dim", "clip_dim")},
         }
-
-    @classmethod
-    def builder(cls, state_dict: Mapping[str, Tensor]) -> "Callable[..., IDProjection]":
-        """A constructor with the sizes of a state dict; takes ``operations``, ``device`` and ``dtype``."""
-        return partial(cls, **cls.sizes(state_dict))
-
-    @classmethod
-    def from_state_dict(cls, state_dict: Mapping[str, Tensor], **kwargs: Any) -> "IDProjection":
-        """The network with these weights; keyword arguments as for :meth:`builder`."""
-        network = cls.builder(state_dict)(**kwargs)
-        network.load_state_dict(dict(state_dict))
-        return network
 
     def forward(
         self, id_embeds: Tensor, clip_embeds: Tensor, *, shortcut: bool, scale: float = 1.0
