@@ -20,13 +20,7 @@ export async function play(page, options) {
   await run(page);
   found.maskOfAll = await maskArea(page);
 
-  await page.evaluate(({ outer }) => {
-    const node = app.graph.getNodeById(outer);
-    app.canvas.openSubgraph(node.subgraph, node);
-  }, ids);
-  await settle(page);
-  await look(page, ids.inner);
-  await shown(page, ids.inner);
+  await enter(page, ids);
   found.on = await switchedOn(page, ids.inner);
   await clickChip(page, "ears", ids.inner);
   found.afterClick = { on: await switchedOn(page, ids.inner), values: await values(page, ids.inner), sent: await sentSwitches(page) };
@@ -37,6 +31,17 @@ export async function play(page, options) {
   // Through a file, as saving and opening does.
   await page.evaluate(async () => app.loadGraphData(JSON.parse(JSON.stringify(app.rootGraph.serialize()))));
   await settle(page);
+  await enter(page, ids);
+  found.afterOpening = { on: await switchedOn(page, ids.inner), values: await values(page, ids.inner) };
+  return found;
+}
+
+/**
+ * Opens the subgraph and brings the widget into view.
+ * @param {import("playwright-core").Page} page
+ * @param {{ outer: number, inner: number }} ids
+ */
+async function enter(page, ids) {
   await page.evaluate(({ outer }) => {
     const node = app.graph.getNodeById(outer);
     app.canvas.openSubgraph(node.subgraph, node);
@@ -44,6 +49,4 @@ export async function play(page, options) {
   await settle(page);
   await look(page, ids.inner);
   await shown(page, ids.inner);
-  found.afterOpening = { on: await switchedOn(page, ids.inner), values: await values(page, ids.inner) };
-  return found;
 }

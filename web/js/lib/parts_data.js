@@ -2,6 +2,7 @@
 /** What the Face Parser reports about its photos, read with care: it may come from an older version of the node. */
 
 import { isFile } from "./files.js";
+import { photoEntries } from "./photo_entries.js";
 
 /**
  * @typedef {import("./files.js").FileRef} FileRef
@@ -10,9 +11,7 @@ import { isFile } from "./files.js";
  *   source: { file: FileRef, index: number } | null, strength: number,
  * }} Part A part without a mask was not found in the photo. `area` is a share of the photo, 0..1. `source`: of a face
  *   mixed from several photos, a close-up and the index of the photo the part is taken from.
- * @typedef {{
- *   index: number, total: number, width: number, height: number, photo: FileRef, parts: Part[],
- * }} Photo
+ * @typedef {import("./photo_entries.js").PhotoEntry & { parts: Part[] }} Photo
  */
 
 /** The key of a node's result that holds the photos. */
@@ -27,18 +26,9 @@ const NO_COLOUR = "#9aa0a6";
  * @returns {Photo[]}
  */
 export function photosFrom(output) {
-  const entries = output?.[PARTS_KEY];
-  if (!Array.isArray(entries)) return [];
-  return entries
-    .filter((entry) => isFile(entry?.photo) && Array.isArray(entry.parts))
-    .map((entry, index, { length }) => ({
-      index: Number.isInteger(entry.index) ? entry.index : index,
-      total: Number.isInteger(entry.total) ? entry.total : length,
-      width: entry.width > 0 ? entry.width : 1,
-      height: entry.height > 0 ? entry.height : 1,
-      photo: entry.photo,
-      parts: entry.parts.filter((/** @type {any} */ part) => typeof part?.region === "string").map(toPart),
-    }));
+  return photoEntries(output, PARTS_KEY, "parts", (entry) => ({
+    parts: entry.parts.filter((/** @type {any} */ part) => typeof part?.region === "string").map(toPart),
+  }));
 }
 
 /** @param {any} part @returns {Part} */
