@@ -3,7 +3,7 @@
 Measured is what the nodes do, so nothing here depends on how they do it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import comfy.sd
 import folder_paths
@@ -13,6 +13,10 @@ from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbeddin
 from consistentid_pack.nodes import NODES
 
 from tools.model_files import ModelFile
+from tools.standins import catalogue
+
+from .job import Job
+from .rows import Row
 
 _BY_ID = {node.GET_SCHEMA().node_id: node for node in NODES}
 
@@ -39,6 +43,14 @@ def load_unet(model: ModelFile):
     return comfy.sd.load_checkpoint_guess_config(
         str(model.folder / model.name), output_vae=False, output_clip=False, output_clipvision=False
     )[0]
+
+
+def with_models(measure: Callable[..., dict[str, Row]], job: Job) -> dict[str, Row]:
+    """What ``measure(model, consistentid, job)`` finds with the MODEL and the adapter of the job's family."""
+    models = job.models(catalogue.MEASURED[job.family])
+    with torch.inference_mode():
+        model = load_unet(models[catalogue.CHECKPOINT])
+        return measure(model, load_adapter(models[catalogue.CONSISTENTID]), job)
 
 
 def apply(model, consistentid, number: int = 0, **options):

@@ -19,6 +19,10 @@ from . import paths
 from .console import CommandError, say, step
 from .locking import exclusive
 
+_UNET = "model.diffusion_model."
+#: Of every checkpoint that paints on noise alone.
+_FOUR_CHANNELS = {f"{_UNET}input_blocks.0.0.weight": [320, 4, 3, 3]}
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -125,28 +129,16 @@ def recognise_nothing(folder: Path) -> str | None:
 
 def recognise_sd15(folder: Path) -> str | None:
     """A complete SD1.5 checkpoint (not inpainting, which takes nine channels)."""
-    unet = "model.diffusion_model."
-    return _safetensors_with(
-        folder,
-        {
-            f"{unet}input_blocks.0.0.weight": [320, 4, 3, 3],
-            f"{unet}input_blocks.7.1.transformer_blocks.0.attn2.to_k.weight": [1280, 768],
-            "cond_stage_model.transformer.text_model.final_layer_norm.weight": [768],
-        },
-    )
+    attention = f"{_UNET}input_blocks.7.1.transformer_blocks.0.attn2.to_k.weight"
+    text_encoder = "cond_stage_model.transformer.text_model.final_layer_norm.weight"
+    return _safetensors_with(folder, {**_FOUR_CHANNELS, attention: [1280, 768], text_encoder: [768]})
 
 
 def recognise_sdxl(folder: Path) -> str | None:
     """A complete SDXL checkpoint (not inpainting, which takes nine channels)."""
-    unet = "model.diffusion_model."
-    return _safetensors_with(
-        folder,
-        {
-            f"{unet}input_blocks.0.0.weight": [320, 4, 3, 3],
-            f"{unet}input_blocks.7.1.transformer_blocks.9.attn2.to_k.weight": [1280, 2048],
-            "conditioner.embedders.1.model.ln_final.weight": [1280],
-        },
-    )
+    attention = f"{_UNET}input_blocks.7.1.transformer_blocks.9.attn2.to_k.weight"
+    text_encoder = "conditioner.embedders.1.model.ln_final.weight"
+    return _safetensors_with(folder, {**_FOUR_CHANNELS, attention: [1280, 2048], text_encoder: [1280]})
 
 
 def recognise_clip_vit_h(folder: Path) -> str | None:

@@ -17,16 +17,9 @@ CASES = {
 
 def measure(job: Job) -> dict[str, Row]:
     job.start_host()
-    import torch
+    from ..adapter import with_models
 
-    from tools.standins import catalogue
-
-    from ..adapter import load_adapter, load_unet
-
-    models = job.models(catalogue.MEASURED[job.family])
-    with torch.inference_mode():
-        model = load_unet(models[catalogue.CHECKPOINT])
-        return measure_models(model, load_adapter(models[catalogue.CONSISTENTID]), job)
+    return with_models(measure_models, job)
 
 
 def measure_models(model, consistentid, job: Job) -> dict[str, Row]:

@@ -9,7 +9,13 @@ from .blocks import (
     portrait,
     prompt,
 )
-from .graph import GREY, PURPLE, Group, Template, node
+from .graph import GREY, PURPLE, Group, Node, Template, node
+
+
+def _caption(*nodes: Node) -> Group:
+    """Where the caption comes from, in one column."""
+    return Group("Caption", PURPLE, [list(nodes)])
+
 
 LLAVA_CAPTION = Template(
     "consistentid_llava_caption",
@@ -30,19 +36,13 @@ Captions over 330 characters are shortened: the original would ignore the face.
         [models()],
         [person()],
         [
-            Group(
-                "Caption",
-                PURPLE,
-                [
-                    [
-                        node("captioner", "ConsistentIDCaptionerLoader"),
-                        node(
-                            "caption", "ConsistentIDFaceCaptioner",
-                            mode="describe face", image="@photo.IMAGE", captioner="@captioner.captioner",
-                        ),
-                        node("shown", "PreviewAny", "What LLaVA says", source="@caption.caption", size=(0, 200)),
-                    ]
-                ],
+            _caption(
+                node("captioner", "ConsistentIDCaptionerLoader"),
+                node(
+                    "caption", "ConsistentIDFaceCaptioner",
+                    mode="describe face", image="@photo.IMAGE", captioner="@captioner.captioner",
+                ),
+                node("shown", "PreviewAny", "What LLaVA says", source="@caption.caption", size=(0, 200)),
             )
         ],
         [prompt(caption="@caption.caption")],
@@ -77,11 +77,7 @@ to **caption** instead.
         [models()],
         [person()],
         [
-            Group(
-                "Caption",
-                PURPLE,
-                [[node("text", "PrimitiveStringMultiline", "The face in words", value=_CAPTION, size=(380, 180))]],
-            ),
+            _caption(node("text", "PrimitiveStringMultiline", "The face in words", value=_CAPTION, size=(380, 180))),
             Group(
                 "Or by a language model (muted)",
                 GREY,
