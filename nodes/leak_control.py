@@ -24,13 +24,10 @@ class LeakControlNode(io.ComfyNode):
                     tooltip="How the weight changes in the course of sampling: rising (in), falling (out), or "
                     "strongest in the middle. constant is the original.",
                 ),
-                io.Float.Input(
+                _up_to_two(
                     "early_factor",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="Factor of the weight in the first part of sampling, where the composition forms: 0.5 "
+                    1.0,
+                    "Factor of the weight in the first part of sampling, where the composition forms: 0.5 "
                     "gives it to the prompt. The two phases of UniID (arXiv 2512.03964), which takes two "
                     "thirds for the first sixth. 1 is the original.",
                 ),
@@ -39,13 +36,10 @@ class LeakControlNode(io.ComfyNode):
                     0.2,
                     "How much of sampling early_factor counts for.",
                 ),
-                io.Float.Input(
+                _up_to_two(
                     "norm_rescale",
-                    default=0.0,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip="Brings what each layer reads from the ID tokens to this share of the length of "
+                    0.0,
+                    "Brings what each layer reads from the ID tokens to this share of the length of "
                     "what it reads from the text, times the weight: neither can drown the other. The "
                     "normalised rescaling of UniID (arXiv 2512.03964), which takes 1. 0: off, the original.",
                 ),
@@ -65,6 +59,10 @@ class LeakControlNode(io.ComfyNode):
         cls, curve: str, early_factor: float, early_share: float, norm_rescale: float, self_mask: bool
     ) -> io.NodeOutput:
         return io.NodeOutput(LeakControl(curve, early_factor, early_share, norm_rescale, self_mask))
+
+
+def _up_to_two(name: str, default: float, tooltip: str) -> io.Float.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=2.0, step=0.05, tooltip=tooltip)
 
 
 NODES = [LeakControlNode]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ...consistentid_core.regions import CLASSES, classes_present
-from .pictures import check_values
+from .pictures import check_values, mask_batch
 
 T = TypeVar("T")
 
@@ -54,13 +54,7 @@ def one_per_photo(items: Sequence[T], photos: int, what: str) -> list[T]:
 
 
 def _batch(mask: torch.Tensor, what: str) -> torch.Tensor:
-    if mask.ndim == 2:
-        mask = mask[None]
-    if mask.ndim != 3 or 0 in mask.shape:
-        raise ValueError(
-            f"Expected a {what} of shape (batch, height, width); found {tuple(mask.shape)}. "
-            "Check the node it comes from."
-        )
+    mask = mask_batch(mask, what)
     check_values(mask, what)
     return mask
 

@@ -26,6 +26,21 @@ def to_pictures(image: torch.Tensor) -> list[np.ndarray]:
     return list((colours * 255.0).round().clamp(0, 255).to(torch.uint8).numpy())
 
 
+def mask_batch(mask: torch.Tensor, what: str) -> torch.Tensor:
+    """A mask, or several, as (B, H, W); raises ValueError if it is of another shape or empty.
+
+    what: its name in the message.
+    """
+    if mask.ndim == 2:
+        mask = mask[None]
+    if mask.ndim != 3 or 0 in mask.shape:
+        raise ValueError(
+            f"Expected a {what} of shape (batch, height, width); found {tuple(mask.shape)}. "
+            "Check the node it comes from."
+        )
+    return mask
+
+
 def check_values(values: torch.Tensor, what: str) -> None:
     """Raise ValueError unless these can be colours or a mask as ComfyUI counts them: floats from 0 to 1, or bool.
 

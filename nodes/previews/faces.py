@@ -31,13 +31,8 @@ def faces_ui(photos: Sequence[np.ndarray], found: Sequence[PhotoFaces]) -> dict[
 
 def _entry(photo: np.ndarray, found: PhotoFaces, index: int, total: int) -> dict[str, Any]:
     height, width = photo.shape[:2]
-    small = temp_pictures.shrunk(photo)
     return {
-        "index": index,
-        "total": total,
-        "width": width,
-        "height": height,
-        "photo": temp_pictures.save(temp_pictures.jpeg(small), ".jpg"),
+        **temp_pictures.photo_entry(photo, temp_pictures.shrunk(photo), index, total),
         "chosen": found.chosen,
         "faces": [
             {"box": _shares(face.box, width, height), "score": round(float(face.score), 3)}

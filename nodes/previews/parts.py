@@ -80,15 +80,10 @@ def _close_up(photo: FacePhoto, part: FacePart) -> np.ndarray:
 
 
 def _entry(photo: FacePhoto, enabled: Collection[str], index: int, total: int) -> dict[str, Any]:
-    height, width = photo.image.shape[:2]
     small = temp_pictures.shrunk(photo.image)
     found = {part.region: part for part in photo.parts}
     return {
-        "index": index,
-        "total": total,
-        "width": width,
-        "height": height,
-        "photo": temp_pictures.save(temp_pictures.jpeg(small), ".jpg"),
+        **temp_pictures.photo_entry(photo.image, small, index, total),
         "parts": [_part(region, found.get(region.name), region.name in enabled, small) for region in REGIONS],
     }
 

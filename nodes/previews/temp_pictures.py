@@ -39,6 +39,21 @@ def jpeg(picture: np.ndarray) -> bytes:
     return data
 
 
+def photo_entry(photo: np.ndarray, small: np.ndarray, index: int, total: int) -> dict[str, Any]:
+    """What the list of a widget says of a photo first: its place in the batch, its size, and a file to show.
+
+    photo, small: as it is and as :func:`shrunk`, uint8 (H, W, 3).
+    """
+    height, width = photo.shape[:2]
+    return {
+        "index": index,
+        "total": total,
+        "width": width,
+        "height": height,
+        "photo": save(jpeg(small), ".jpg"),
+    }
+
+
 def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
     """The picture as a file's content."""
     buffer = io.BytesIO()

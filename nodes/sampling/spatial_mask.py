@@ -7,19 +7,13 @@ import comfy.utils
 import torch
 from torch.nn import functional
 
-from ..host.pictures import check_values
+from ..host.pictures import check_values, mask_batch
 from .roles import Area
 
 
 def check_mask(mask: torch.Tensor) -> torch.Tensor:
     """A MASK as (B, H, W) float; raises ValueError if it is of another shape, empty or not from 0 to 1."""
-    if mask.ndim == 2:
-        mask = mask[None]
-    if mask.ndim != 3 or 0 in mask.shape:
-        raise ValueError(
-            f"Expected a MASK of shape (batch, height, width); found {tuple(mask.shape)}. "
-            "Check the node it comes from."
-        )
+    mask = mask_batch(mask, "MASK")
     check_values(mask, "mask")
     # In main memory: it is laid out there once a run, and not every device resizes pictures.
     mask = mask.float().cpu().clamp(0, 1)
