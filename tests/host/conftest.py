@@ -49,6 +49,42 @@ def inference_mode():
 
 
 @pytest.fixture
+def outside_inference_mode(inference_mode):
+    """For tests of training, which needs gradients."""
+    import torch
+
+    with torch.inference_mode(False):
+        yield
+
+
+@pytest.fixture
+def unet():
+    """The small golden UNet of SD1.5, new for each test."""
+    from golden_host import small_unet
+
+    return small_unet("sd15")
+
+
+@pytest.fixture(scope="module")
+def vision():
+    """The golden CLIP vision, one for all tests of a file."""
+    from golden_host import clip_vision
+
+    return clip_vision()
+
+
+@pytest.fixture
+def temp_folder(tmp_path):
+    """ComfyUI's folder for previews, empty."""
+    import folder_paths
+
+    before = folder_paths.get_temp_directory()
+    folder_paths.set_temp_directory(str(tmp_path))
+    yield tmp_path
+    folder_paths.set_temp_directory(before)
+
+
+@pytest.fixture
 def empty_folders(tmp_path, monkeypatch):
     """ComfyUI with models, output and temp folders of its own, all empty."""
     import folder_paths

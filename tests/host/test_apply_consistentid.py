@@ -37,16 +37,6 @@ def consistentid():
     return consistentid_model("sd15")
 
 
-@pytest.fixture(scope="module")
-def vision():
-    return clip_vision()
-
-
-@pytest.fixture
-def unet():
-    return small_unet("sd15")
-
-
 @pytest.fixture
 def apply(consistentid, vision):
     """Run the node: apply(model, weight=...) -> patched model."""
@@ -80,6 +70,18 @@ def sample(model, positive=POSITIVE, negative=NEGATIVE, *, cfg=5.0, batch=1, sig
 
 def conditioning(value, **options):
     return [[value, dict(options)]] if isinstance(value, torch.Tensor) else value
+
+
+def guided_by(guider_class, *conditionings, cfg):
+    """A run through a guider of that class, as a function of the model."""
+
+    def run(model):
+        guider = guider_class(model)
+        guider.set_conds(*map(conditioning, conditionings))
+        guider.set_cfg(*cfg)
+        return sample(model, guider=guider)
+
+    return run
 
 
 class ByHand:
@@ -268,24 +270,14 @@ def test_a_batch_of_latents_shares_the_identity(unet, apply):
 
 
 def test_dual_cfg_gives_the_identity_to_its_first_conditioning_only(unet, apply, consistentid, vision):
-    def run(model):
-        guider = Guider_DualCFG(model)
-        guider.set_conds(conditioning(POSITIVE), conditioning(MIDDLE), conditioning(NEGATIVE))
-        guider.set_cfg(4.0, 2.0)
-        return sample(model, guider=guider)
-
+    run = guided_by(Guider_DualCFG, POSITIVE, MIDDLE, NEGATIVE, cfg=(4.0, 2.0))
     # The guider calls [negative, middle, positive]; the host batches them in reverse.
     by_hand = ByHand(unet, consistentid, vision, pattern=[True, False, False]).model
     assert relative(run(apply(unet, lora_weight=0.0)), run(by_hand)) < 1e-5
 
 
 def test_perp_neg_keeps_the_identity_out_of_its_empty_conditioning(unet, apply, consistentid, vision):
-    def run(model):
-        guider = Guider_PerpNeg(model)
-        guider.set_conds(conditioning(POSITIVE), conditioning(NEGATIVE), conditioning(MIDDLE))
-        guider.set_cfg(4.0, 1.0)
-        return sample(model, guider=guider)
-
+    run = guided_by(Guider_PerpNeg, POSITIVE, NEGATIVE, MIDDLE, cfg=(4.0, 1.0))
     by_hand = ByHand(unet, consistentid, vision, pattern=[False, False, True]).model
     assert relative(run(apply(unet, lora_weight=0.0)), run(by_hand)) < 1e-5
 

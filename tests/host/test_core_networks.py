@@ -17,22 +17,20 @@ from sampling import random
 
 FAMILIES = ("sd15", "sdxl")
 
-#: Distilled SDXL models, as the host detects them (comfy/model_detection.py).
+#: Transformer depths of distilled SDXL models, as the host detects them (comfy/model_detection.py): down, up.
+DEPTHS = {
+    "SSD-1B": ([0, 0, 2, 2, 4, 4], [0, 0, 0, 1, 1, 2, 10, 4, 4]),
+    "Segmind Vega": ([0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 1, 2, 2, 2]),
+}
 DISTILLED = {
-    "SSD-1B": {
+    name: {
         "num_res_blocks": [2, 2, 2],
         "channel_mult": [1, 2, 4],
-        "transformer_depth": [0, 0, 2, 2, 4, 4],
-        "transformer_depth_output": [0, 0, 0, 1, 1, 2, 10, 4, 4],
+        "transformer_depth": down,
+        "transformer_depth_output": up,
         "transformer_depth_middle": -1,
-    },
-    "Segmind Vega": {
-        "num_res_blocks": [2, 2, 2],
-        "channel_mult": [1, 2, 4],
-        "transformer_depth": [0, 0, 1, 1, 2, 2],
-        "transformer_depth_output": [0, 0, 0, 1, 1, 1, 2, 2, 2],
-        "transformer_depth_middle": -1,
-    },
+    }
+    for name, (down, up) in DEPTHS.items()
 }
 CONFIGS = DISTILLED | {family: manifest(f"unet_small_{family}")["comfy_unet_config"] for family in FAMILIES}
 

@@ -3,7 +3,6 @@
 import gc
 import weakref
 
-import folder_paths
 import numpy as np
 import pytest
 import torch
@@ -22,14 +21,10 @@ from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from PIL import Image
 from portrait_asset import LABELS, PORTRAIT
 
+pytestmark = pytest.mark.usefixtures("temp_folder")
+
 FACE = FaceParts((FacePhoto(PORTRAIT, find_parts(LABELS)),))
 VISION = clip_vision()
-
-
-@pytest.fixture(autouse=True)
-def temp_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
-    return tmp_path
 
 
 def encode(family="sd15", face_parts=FACE, caption="one face, one nose.", mode="original", clip=None):

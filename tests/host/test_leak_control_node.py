@@ -9,7 +9,7 @@ from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.leak_control import LeakControlNode
 from consistentid_pack.nodes.sampling import id_attention
 from consistentid_pack.nodes.sampling.schedule import Progress
-from golden_host import clip_vision, consistentid_model, small_unet
+from golden_host import consistentid_model
 from sampling import relative
 
 SIGMAS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
@@ -18,16 +18,6 @@ POSITIVE = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(2))
 NEGATIVE = torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(3))
 PHOTO = torch.rand(1, 64, 48, 3, generator=torch.Generator().manual_seed(4))
 FACE = torch.nn.functional.normalize(torch.randn(1, 512, generator=torch.Generator().manual_seed(5)))
-
-
-@pytest.fixture(scope="module")
-def vision():
-    return clip_vision()
-
-
-@pytest.fixture
-def unet():
-    return small_unet("sd15")
 
 
 @pytest.fixture

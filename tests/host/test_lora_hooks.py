@@ -1,18 +1,12 @@
 """LoRA Hooks in ComfyUI's sampling loop, on the small golden UNet."""
 
-import pytest
 import torch
 from consistentid_pack.nodes.lora_hooks import LoraHooks
-from golden_host import consistentid_model, small_unet
+from golden_host import consistentid_model
 from sampling import apply, relative, sample, text
 
 #: 3.0 lies at 22 % and 1.5 at 53 % of the schedule.
 SIGMAS = torch.tensor([9.0, 5.0, 3.0, 1.5, 0.7, 0.0])
-
-
-@pytest.fixture
-def unet():
-    return small_unet("sd15")
 
 
 def hooked(unet, model, *arguments, sigmas=SIGMAS):

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import folder_paths
 import numpy as np
 import pytest
 import torch
@@ -28,18 +27,12 @@ from golden_host import GoldenCLIP, clip_vision, consistentid_model
 from PIL import Image, ImageFilter
 from portrait_asset import LABELS, PORTRAIT
 
+pytestmark = pytest.mark.usefixtures("temp_folder")
+
 #: The words of the default caption in text order, and what the original fuses into each.
 WORDS = ("face", "ears", "eyes", "nose", "mouth")
 ATOL = 1e-5
 BY_RANK_REGIONS = ("face", "eyes", "ears", "nose", "mouth")
-
-
-@pytest.fixture(autouse=True)
-def temp_folder(tmp_path):
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path))
-    yield tmp_path
-    folder_paths.set_temp_directory(before)
 
 
 @pytest.fixture(scope="module")

@@ -9,27 +9,16 @@ from consistentid_pack.consistentid_core.faces.face_parts import FacePhoto, find
 from consistentid_pack.consistentid_core.regions import REGION_NAMES, REGIONS
 from consistentid_pack.nodes.previews.parts import MAX_PHOTOS, MAX_SIDE, UI_KEY, parts_ui
 from PIL import Image
+from portrait_asset import LABELS, PORTRAIT
 
-ASSETS = Path(__file__).resolve().parents[2] / "workflows" / "assets"
+pytestmark = pytest.mark.usefixtures("temp_folder")
+
 ALL = set(REGION_NAMES)
 
 
-@pytest.fixture(autouse=True)
-def temp_folder(tmp_path):
-    before = folder_paths.get_temp_directory()
-    folder_paths.set_temp_directory(str(tmp_path))
-    yield tmp_path
-    folder_paths.set_temp_directory(before)
-
-
-@pytest.fixture(scope="module")
-def label_map():
-    return np.asarray(Image.open(ASSETS / "astronaut_labels.png"))
-
-
 @pytest.fixture
-def astronaut(label_map):
-    return FacePhoto(np.asarray(Image.open(ASSETS / "astronaut.png")), find_parts(label_map), label_map)
+def astronaut():
+    return FacePhoto(PORTRAIT, find_parts(LABELS), LABELS)
 
 
 def noise(height, width):

@@ -21,6 +21,7 @@ from sampling import (
     SIGMAS,
     apply,
     latents,
+    left_half,
     person,
     photo,
     random,
@@ -42,8 +43,7 @@ from nodes import (
     SetLatentNoiseMask,
 )
 
-LEFT = torch.zeros(1, 128, 128)
-LEFT[..., :64] = 1
+LEFT = left_half(128)
 
 #: A prompt as Encode Facial Prompt gives it: another text from 20 % on. Sigma 5.9 lies before, 2.4 after.
 PLAIN, FUSED = text(0), text(2)

@@ -12,17 +12,12 @@ from consistentid_pack.nodes.sampling.id_patch import MAX_PEOPLE
 from consistentid_pack.nodes.sampling.places import Places, average
 from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, Identity
 from consistentid_pack.nodes.sampling.spatial_mask import batch_mask, check_mask
-from golden_host import consistentid_model, small_unet
+from golden_host import consistentid_model
 from sampling import LEFT, ONE_STEP, latents, person, photo, relative, text, vision, watch_calls
 
 NOISE = latents()
 NEGATIVE = text(9)[0][0]
 RIGHT = 1 - LEFT
-
-
-@pytest.fixture
-def unet():
-    return small_unet("sd15")
 
 
 def apply(model, seed=0, **options):

@@ -18,22 +18,12 @@ from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.person.clip_features import zero_image
 from consistentid_pack.nodes.person.keys_values import features_of_person, keys_values_of
 from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, KEY
-from golden_host import clip_vision, consistentid_model, options_of_one_call, small_unet
+from golden_host import consistentid_model, options_of_one_call
 from sampling import relative
 
 SIGMAS = torch.tensor([5.9, 2.9, 1.6, 0.0])
 NOISE = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1))
 POSITIVE, NEGATIVE = (torch.randn(1, 77, 768, generator=torch.Generator().manual_seed(s)) for s in (2, 3))
-
-
-@pytest.fixture(scope="module")
-def vision():
-    return clip_vision()
-
-
-@pytest.fixture
-def unet():
-    return small_unet("sd15")
 
 
 def vectors(count, seed=7):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import folder_paths
 import pytest
-import torch
 from consistentid_pack.consistentid_core.data.folder_store import FolderStore
 from consistentid_pack.nodes.training import command
 from golden_training import host_models
@@ -25,10 +24,7 @@ def start(*arguments):
     )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def outside_inference_mode(inference_mode):
-    with torch.inference_mode(False):
-        yield
+pytestmark = pytest.mark.usefixtures("outside_inference_mode")
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ from consistentid_pack.nodes.sampling.id_patch import IDAttentionPatch
 from consistentid_pack.nodes.sampling.lora import fitting_layers, merge_lora
 from golden_host import consistentid_model, options_of_one_call, small_unet
 from golden_set import manifest, normal
-
-LOSSES = manifest("losses")
-GOLDEN = LOSSES["training_forward"]
+from golden_training import GOLDEN, LOSSES, facial_words, rectangles
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +33,7 @@ def forward():
     merge_lora(model, consistentid, layers, 1.0)
     comfy.model_management.load_models_gpu([model])
 
-    mask = torch.zeros(2, 77, dtype=torch.bool)
-    for sample, positions in enumerate(GOLDEN["token_positions"]):
-        mask[sample, positions] = True
+    mask = facial_words()
     indices, valid = facial_token_indices(mask)
     prompt = consistentid.facial_encoder.loaded()(
         normal("train.prompt", (2, 77, 768)), normal("train.parts", (2, 5, 257, 1280)), mask, valid
@@ -77,16 +73,6 @@ def capture_self_attention(options, layers):
     }
     options["patches_replace"]["attn1"] = {blocks[name]: keeping(name) for name in GOLDEN["captured_layers"]}
     return maps
-
-
-def rectangles(boxes, side=512):
-    """(n, side, side) masks, 1 inside [y0, y1, x0, x1]; None gives an empty one."""
-    masks = torch.zeros(len(boxes), side, side)
-    for mask, box in zip(masks, boxes, strict=True):
-        if box is not None:
-            y0, y1, x0, x1 = box
-            mask[y0:y1, x0:x1] = 1
-    return masks
 
 
 def test_the_captured_layers_are_those_of_the_original(step):

@@ -11,11 +11,7 @@ from consistentid_pack.consistentid_core.training.modules import modules_of, new
 from consistentid_pack.consistentid_core.training.step import batch_losses, layers_to_capture
 from golden_training import GOLDEN, golden_batch, golden_checkpoint, host_models
 
-
-@pytest.fixture(autouse=True)
-def outside_inference_mode(inference_mode):
-    with torch.inference_mode(False):
-        yield
+pytestmark = pytest.mark.usefixtures("outside_inference_mode")
 
 
 @pytest.fixture(scope="module")

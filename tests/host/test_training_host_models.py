@@ -22,10 +22,7 @@ PARTS = next(
 )
 
 
-@pytest.fixture(autouse=True)
-def outside_inference_mode(inference_mode):
-    with torch.inference_mode(False):
-        yield
+pytestmark = pytest.mark.usefixtures("outside_inference_mode")
 
 
 @pytest.fixture(scope="module")

@@ -39,12 +39,17 @@ def golden_checkpoint() -> Checkpoint:
     return recognise({**networks, "adapter_modules": small_adapter("sd15")})
 
 
-def golden_batch(*, masked: bool) -> Batch:
-    """The sample pair of ``training_forward``; masked: in a step that looks at the foreground."""
+def facial_words() -> torch.Tensor:
+    """Where the words for facial parts are in the sample pair, (2, 77) bool."""
     mask = torch.zeros(2, 77, dtype=torch.bool)
     for sample, positions in enumerate(GOLDEN["token_positions"]):
         mask[sample, positions] = True
-    indices, valid = facial_token_indices(mask)
+    return mask
+
+
+def golden_batch(*, masked: bool) -> Batch:
+    """The sample pair of ``training_forward``; masked: in a step that looks at the foreground."""
+    indices, valid = facial_token_indices(facial_words())
     return Batch(
         noisy=normal("train.noisy", (2, 4, 64, 64)),
         target=normal("train.noise", (2, 4, 64, 64)),

@@ -25,9 +25,16 @@ SIGMAS = torch.tensor([5.9, 2.4, 0.0])
 #: The first of them alone.
 ONE_STEP = SIGMAS[:2]
 
-#: The left half of the picture as a MASK.
-LEFT = torch.zeros(1, 16, 16)
-LEFT[..., :8] = 1
+
+def left_half(side: int) -> torch.Tensor:
+    """The left half of a square picture as a MASK."""
+    mask = torch.zeros(1, side, side)
+    mask[..., : side // 2] = 1
+    return mask
+
+
+#: Of the latents of these runs.
+LEFT = left_half(16)
 
 #: Width of the text rows of each family.
 TEXT_WIDTH = {"sd15": 768, "sdxl": 2048}

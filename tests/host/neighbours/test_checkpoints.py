@@ -18,6 +18,7 @@ from sampling import (
     apply,
     apply_random,
     fill,
+    left_half,
     one_step,
     photo,
     random_unet,
@@ -29,8 +30,7 @@ from sampling import (
 
 from nodes import ConditioningConcat, InpaintModelConditioning
 
-HALF = torch.zeros(1, 128, 128)
-HALF[..., :64] = 1
+HALF = left_half(128)
 
 #: An autoencoder that takes means of 8 x 8 pixels.
 VAE = SimpleNamespace(
