@@ -55,8 +55,8 @@ def test_all_five_regions_are_listed_with_name_colour_and_share(astronaut):
         assert part["area"] == pytest.approx(np.mean(found.mask == 255), abs=1e-6)
 
 
-def test_parts_switched_off_keep_their_mask_and_missing_ones_have_none(label_map):
-    no_ears = np.where(np.isin(label_map, (7, 8)), np.uint8(0), label_map)
+def test_parts_switched_off_keep_their_mask_and_missing_ones_have_none():
+    no_ears = np.where(np.isin(LABELS, (7, 8)), np.uint8(0), LABELS)
     photo = FacePhoto(np.zeros((512, 512, 3), np.uint8), find_parts(no_ears), no_ears)
     (entry,) = parts_ui([photo], ALL - {"nose"})[UI_KEY]
     parts = {part["region"]: part for part in entry["parts"]}
