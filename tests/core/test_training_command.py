@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from small_training import SIZES, SmallModels, SmallPeople, small_config
 from consistentid_core.errors import MissingDependencyError
 from consistentid_core.files.weights_file import read_weights
 from consistentid_core.regions import region_named
-from consistentid_core.training import metrics
 from consistentid_core.training.config import ConfigError
 from consistentid_core.training.processes import OneProcess
 from consistentid_core.training.run import launched_processes, stopping_on_signals, train
@@ -86,7 +86,7 @@ def test_an_output_folder_is_needed():
 
 
 def test_without_tensorboard_the_setting_is_refused_before_anything_is_done(tmp_path, monkeypatch):
-    monkeypatch.setattr(metrics.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(MissingDependencyError, match="'tensorboard' is on, but the package is not installed"):
         run(tmp_path, tensorboard=True)
     assert list(tmp_path.iterdir()) == []

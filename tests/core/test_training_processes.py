@@ -60,9 +60,13 @@ def test_weights_are_those_of_one_process(folders):
     _, *both = folders
     one, two = (latest_state(folder / "states") for folder in both)
     assert one.step == two.step == STEPS
+    # AdamW divides a gradient by its own size: of one near zero, added up in another order, few digits are left.
+    part_of_a_step = 0.05 * small_config().learning_rate
     for group, tensors in one.groups.items():
         for key, tensor in tensors.items():
-            torch.testing.assert_close(two.groups[group][key], tensor, rtol=1e-3, atol=2e-4, msg=key)
+            torch.testing.assert_close(
+                two.groups[group][key], tensor, rtol=1e-3, atol=part_of_a_step, msg=key
+            )
 
 
 def test_validation_is_that_of_one_process(folders):
