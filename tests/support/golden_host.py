@@ -74,9 +74,7 @@ class GoldenCLIP:
     def encode_from_tokens_scheduled(self, tokens, add_dict=None):
         self.encoded.append(tokens)
         if self.family == "sd15":
-            rows = self._rows(tokens["l"], "fake_text", 768)
-            # The host pools the text of every family; SD1.5 has no use for it.
-            return [[rows, {"pooled_output": rows[:, -1], **(add_dict or {})}]]
+            return [[self._rows(tokens["l"], "fake_text", 768), {"pooled_output": None, **(add_dict or {})}]]
         rows = torch.cat(
             [self._rows(tokens["l"], "fake_text_l", 768), self._rows(tokens["g"], "fake_text_g", 1280)], -1
         )

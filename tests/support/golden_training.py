@@ -24,9 +24,19 @@ class PooledVAE:
         return torch.cat((colours, colours.mean(1, keepdim=True)), 1)
 
 
+class PooledCLIP(GoldenCLIP):
+    """Pools the text of every family, as the host's encoders do, whether or not its UNet reads it."""
+
+    def encode_from_tokens_scheduled(self, tokens, add_dict=None):
+        ((rows, options),) = super().encode_from_tokens_scheduled(tokens, add_dict)
+        if options["pooled_output"] is None:
+            options["pooled_output"] = rows[:, -1]
+        return [[rows, options]]
+
+
 def host_models(family: str = "sd15") -> HostModels:
     """The golden models as the training core calls them."""
-    return HostModels(small_unet(family), PooledVAE(), GoldenCLIP(family), clip_vision())
+    return HostModels(small_unet(family), PooledVAE(), PooledCLIP(family), clip_vision())
 
 
 def golden_checkpoint() -> Checkpoint:
