@@ -9,7 +9,7 @@ from .host.inputs import strength
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType, FacePartsType, IDEmbedType
 from .person.keys_values import keys_values_of
-from .sampling.roles import IDENTITY_KEY, Identity
+from .sampling.shown import IDENTITY_KEY, Identity
 
 
 class SetIdentity(io.ComfyNode):

@@ -1,5 +1,6 @@
 """Networks that a checkpoint's tensors say the sizes of."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -9,13 +10,13 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound="FromWeights")
 
 
-class FromWeights(nn.Module):
+class FromWeights(nn.Module, ABC):
     """A network whose constructor's sizes can be read off a state dict of it."""
 
     @staticmethod
+    @abstractmethod
     def sizes(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
         """The constructor's sizes, read off the tensors of a checkpoint."""
-        raise NotImplementedError
 
     @classmethod
     def builder(cls: type[Network], state_dict: Mapping[str, Tensor]) -> Callable[..., Network]:

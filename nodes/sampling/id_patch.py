@@ -21,9 +21,10 @@ from ..models.consistentid import KeysValues
 from .id_attention import IDAttention
 from .id_layout import Block, Layout, Source, lay_out, people_of
 from .places import Places
-from .roles import DEFAULT, KEY, Area, Identity, Roles, Shown, record_roles
+from .roles import KEY, Roles, record_roles
 from .run_caches import LayoutKey, PlacesKey
 from .schedule import Schedule
+from .shown import DEFAULT, Area, Identity, Shown
 from .spatial_mask import Window, batch_mask, window_of
 
 #: Under this key the core compile node registers its wrapper.

@@ -8,49 +8,15 @@ uuid the host gives every conditioning (HOST 1.5).
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ...consistentid_core.families import FAMILIES, Family
-from ..models.consistentid import KeysValues
 from .run_caches import RunCaches
+from .shown import DEFAULT, IDENTITY_KEY, Area, Shown
 
 logger = logging.getLogger(__name__)
 
 #: Under this key the roles travel in ``transformer_options``, and our wrappers are registered.
 KEY = "consistentid"
-
-#: Under this key a conditioning carries its own :class:`Identity`; the host passes unknown keys on.
-IDENTITY_KEY = "consistentid_identity"
-
-#: (height, width, top, left) in latent pixels, as the host resolves a conditioning's area.
-Area = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class Identity:
-    """One person, or nobody, attached to a conditioning.
-
-    keys_values: of the ID tokens, by adapter index; None for nobody.
-    weight: strength, in place of the one of Apply ConsistentID.
-    """
-
-    family: Family
-    keys_values: KeysValues | None
-    weight: float
-
-    def __str__(self) -> str:
-        return f"an identity made for {FAMILIES[self.family].label}"
-
-
-class _Default:
-    """The identity of the Apply node itself."""
-
-
-DEFAULT = _Default()
-
-#: Who is shown: an own identity, that of the Apply node, or nobody.
-Shown = Identity | _Default | None
 
 
 class Roles:

@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from .id_layout import Layout
     from .places import Places
-    from .roles import Area, Shown
+    from .shown import Area, Shown
     from .spatial_mask import Window
 
 

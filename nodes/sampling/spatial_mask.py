@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from ..host.pictures import check_values, mask_batch
-from .roles import Area
+from .shown import Area
 
 
 def check_mask(mask: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,7 @@ from consistentid_pack.nodes.person.clip_features import VIT_H, zero_image
 from consistentid_pack.nodes.person.facial_features import region_vectors, zero_vector
 from consistentid_pack.nodes.person.keys_values import features_of_person
 from consistentid_pack.nodes.previews.parts import UI_KEY
-from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY
+from consistentid_pack.nodes.sampling.shown import IDENTITY_KEY
 from consistentid_pack.nodes.saved_people import LoadEmbedding, SaveEmbedding
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
 from PIL import Image, ImageFilter

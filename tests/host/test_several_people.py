@@ -10,7 +10,7 @@ from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.sampling.id_attention import IDAttention
 from consistentid_pack.nodes.sampling.id_patch import MAX_PEOPLE
 from consistentid_pack.nodes.sampling.places import Places, average
-from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, Identity
+from consistentid_pack.nodes.sampling.shown import IDENTITY_KEY, Identity
 from consistentid_pack.nodes.sampling.spatial_mask import batch_mask, check_mask
 from golden_host import consistentid_model
 from sampling import LEFT, ONE_STEP, latents, person, photo, relative, text, vision, watch_calls

@@ -17,7 +17,8 @@ from consistentid_pack.nodes.embedding import INPUTS, CombineEmbeddings, EmbedFa
 from consistentid_pack.nodes.identity import SetIdentity
 from consistentid_pack.nodes.person.clip_features import zero_image
 from consistentid_pack.nodes.person.keys_values import features_of_person, keys_values_of
-from consistentid_pack.nodes.sampling.roles import IDENTITY_KEY, KEY
+from consistentid_pack.nodes.sampling.roles import KEY
+from consistentid_pack.nodes.sampling.shown import IDENTITY_KEY
 from golden_host import consistentid_model, options_of_one_call
 from sampling import relative
 
