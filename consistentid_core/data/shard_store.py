@@ -45,11 +45,11 @@ class ShardStore:
         self.root = root
 
     def done(self) -> dict[str, dict[str, Any]]:
-        """The rows of the tables of all whole shards, by content.
+        """The rows of the tables of all whole shards, by content; what is not whole is removed."""
+        return {row["content_id"]: row for _, content in self._whole() for row in content["rows"]}
 
-        A shard of a killed run that is whole is taken into the index; what is not whole is removed.
-        """
-        rows: dict[str, dict[str, Any]] = {}
+    def _whole(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and table of each whole shard, those of a killed run too; what is not whole is removed on the way."""
         for table in sorted((self.root / FOLDER).glob("*.parquet")):
             tar = table.with_suffix(".tar")
             content = _read_table(table) if tar.is_file() else None
@@ -57,11 +57,10 @@ class ShardStore:
                 table.unlink()
                 tar.unlink(missing_ok=True)
                 continue
-            rows |= {row["content_id"]: row for row in content["rows"]}
+            yield tar.name, content
         for tar in (self.root / FOLDER).glob("*.tar"):
             if not tar.with_suffix(".parquet").is_file():
                 tar.unlink()
-        return rows
 
     def store(self, rows: list[Row]) -> None:
         """Write one shard of the rows without a reason; nothing if there is none.
@@ -86,15 +85,15 @@ class ShardStore:
 
     def finish(self) -> int:
         """Write the index of all whole shards; returns how many portraits they hold."""
-        self.done()  # removes what is not whole
-        shards = []
-        for table in sorted((self.root / FOLDER).glob("*.parquet")):
-            content = _read_table(table)
-            if content is not None:
-                shards.append(
-                    {"name": table.with_suffix(".tar").name, "rows": len(content["rows"]),
-                     "bytes": content["bytes"], "sha256": content["sha256"]}
-                )  # fmt: skip
+        shards = [
+            {
+                "name": name,
+                "rows": len(content["rows"]),
+                "bytes": content["bytes"],
+                "sha256": content["sha256"],
+            }
+            for name, content in self._whole()
+        ]
         index = {"version": VERSION, "shards": shards}
         storage.write(self.root / INDEX, json.dumps(index, indent=1).encode())
         return sum(shard["rows"] for shard in shards)
