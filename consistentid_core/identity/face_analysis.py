@@ -201,9 +201,9 @@ def provider_for(choice: str, device: torch.device | None = None) -> str:
 
 def _open_both(detector: Path, recogniser: Path, provider: str, device: torch.device | None) -> FaceAnalyser:
     libraries = _import()
-    detector_session = _open(detector, provider, device)
+    detector_session = open_session(detector, provider, device)
     _check_detector(detector, detector_session)
-    recogniser_session = _open(recogniser, provider, device)
+    recogniser_session = open_session(recogniser, provider, device)
     _check_recogniser(recogniser, recogniser_session)
     return FaceAnalyser(
         libraries.detector(model_file=str(detector), session=detector_session),
@@ -212,8 +212,15 @@ def _open_both(detector: Path, recogniser: Path, provider: str, device: torch.de
     )
 
 
-def _open(path: Path, provider: str, device: torch.device | None) -> Any:
-    """An onnxruntime session whose first provider is the wanted one, with the CPU behind it."""
+def open_session(
+    path: Path, provider: str, device: torch.device | None = None, content: bytes | None = None
+) -> Any:
+    """An onnxruntime session whose first provider is the wanted one, with the CPU behind it.
+
+    provider: a name in :data:`~.providers.PROVIDERS`.
+    content: what to open in place of the file's own content; the file is then only named in errors.
+    Raises CheckpointError if the file is to blame, MissingDependencyError if the provider is.
+    """
     onnxruntime = _import().onnxruntime
     if provider == "CUDA" and hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()
@@ -222,7 +229,7 @@ def _open(path: Path, provider: str, device: torch.device | None) -> Any:
     wanted = {name: provider_options(name, device) for name in (provider, CPU)}
     try:
         session = onnxruntime.InferenceSession(
-            str(path),
+            str(path) if content is None else content,
             options,
             providers=[PROVIDERS[name] for name in wanted],
             provider_options=list(wanted.values()),
@@ -233,7 +240,7 @@ def _open(path: Path, provider: str, device: torch.device | None) -> Any:
                 f"{path} ({path.stat().st_size:,} bytes) is no readable ONNX file: {error}. "
                 "Download it again."
             ) from error
-        _open(path, CPU, device)  # raises if the file is to blame
+        open_session(path, CPU, device, content)  # raises if the file is to blame
         raise MissingDependencyError(
             f"onnxruntime cannot use {provider}: {error}. Repair what it names, or choose the provider {CPU}."
             f"{clashing_builds()}"

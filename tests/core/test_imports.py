@@ -50,7 +50,8 @@ FOREIGN += ("tools", "tests")
 HEAVY = {
     "accelerate": {"training"},
     "cv2": {"identity", "data"},
-    "insightface": {"identity", "data"},
+    "insightface": {"identity", "data", "evaluation"},
+    "onnx": {"evaluation"},
     "onnxruntime": {"identity", "data"},
     "pyarrow": {"data", "training"},
     "ray": {"data"},

@@ -1,0 +1,1 @@
+"""Evidence: what pictures of a person are worth, as numbers."""

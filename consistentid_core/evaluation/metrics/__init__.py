@@ -1,0 +1,1 @@
+"""The metrics, one file each: from pictures or vectors to numbers."""
