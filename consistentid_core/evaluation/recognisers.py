@@ -145,7 +145,7 @@ def load_recogniser(
     model = _read_graph(path, data)
     image = _check_image(path, model)
     output, size = _check_vector(path, model)
-    content = model.SerializeToString() if _remove_computed_inputs(model) else None
+    content = model.SerializeToString() if _remove_other_inputs(model) else None
     session = open_session(path, chosen, device, content)
     if len(session.get_inputs()) != 1:
         raise _other_network(path, model)
@@ -212,15 +212,21 @@ def _read_graph(path: Path, data: bytes) -> Any:
     return model
 
 
-def _remove_computed_inputs(model: Any) -> bool:
-    """Take out of the graph's inputs what the graph has or computes itself; whether there was anything.
+def _true_inputs(model: Any) -> list[Any]:
+    """What the network has to be given: the inputs that are read and that the file does not hold itself.
 
-    Quantisation tools (SFace's ``int8bq``) leave weights in the list under names that are now computed from the
-    quantised ones, and onnxruntime would ask for them.
+    Quantisation (SFace's ``int8bq``) leaves weights in the list of inputs under names that nothing reads any more.
     """
     graph = model.graph
     own = {one.name for one in graph.initializer} | {name for node in graph.node for name in node.output}
-    images = [one for one in graph.input if one.name not in own]
+    read = {name for node in graph.node for name in node.input}
+    return [one for one in graph.input if one.name in read - own]
+
+
+def _remove_other_inputs(model: Any) -> bool:
+    """Leave only :func:`_true_inputs`, since onnxruntime asks for every input; whether there were others."""
+    graph = model.graph
+    images = _true_inputs(model)
     if len(images) == len(graph.input):
         return False
     del graph.input[:]
@@ -238,9 +244,7 @@ def _shape(value: Any) -> list[int | None]:
 
 def _check_image(path: Path, model: Any) -> str:
     """The name of the input that is the picture."""
-    own = {one.name for one in model.graph.initializer}
-    own |= {name for node in model.graph.node for name in node.output}
-    images = [one for one in model.graph.input if one.name not in own]
+    images = _true_inputs(model)
     sides = (ALIGNED_SIZE, ALIGNED_SIZE)
     if len(images) != 1 or tuple(_shape(images[0])[1:]) not in ((3, *sides), (*sides, 3)):
         raise _other_network(path, model)
@@ -273,12 +277,10 @@ def _normalises(model: Any, image: str) -> bool:
 
 
 def _other_network(path: Path, model: Any) -> CheckpointError:
-    own = {one.name for one in model.graph.initializer}
-    own |= {name for node in model.graph.node for name in node.output}
     found = " and ".join(
         f"{what} {', '.join(str(_shape(value)).replace('None', '?') for value in values) or 'none'}"
         for what, values in (
-            ("inputs", [one for one in model.graph.input if one.name not in own]),
+            ("inputs", _true_inputs(model)),
             ("outputs", list(model.graph.output)),
         )
     )
