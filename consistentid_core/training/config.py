@@ -60,6 +60,10 @@ class TrainingConfig:
     Running: every so many steps are saved, validated, logged; 0 for never.  keep: saved states kept.
     validation_samples: held out.  max_skipped: steps in a row with values that are no numbers, before the run stops.
     file_format: of the weights; ``bin`` for the original's code.
+
+    Pictures: sample_every: so many steps are drawn, with the step before the first and the last; 0 for never.
+    sample_count: of the held-out portraits are drawn, each with every one of sample_prompts.
+    sample_steps: of sampling.
     """
 
     preset: Preset = "recommended"
@@ -115,6 +119,11 @@ class TrainingConfig:
     max_skipped: int = 10
     file_format: Literal["safetensors", "bin"] = "safetensors"
     tensorboard: bool = False
+
+    sample_every: int = 1000
+    sample_count: int = 2
+    sample_prompts: tuple[str, ...] = ("a portrait of a person", "a person in a spacesuit, on the moon")
+    sample_steps: int = 25
 
     def __post_init__(self) -> None:
         problems = [*_wrong_choices(self), *_wrong_values(self)]
@@ -234,6 +243,8 @@ def _converted(setting: _Setting, value: Any) -> Any:
             return value
         if setting.kind is float or setting.kind == float | None:
             return None if value is None and setting.kind is not float else float(value)
+        if isinstance(value, str):  # which would come apart into letters
+            raise ValueError
         element = get_args(setting.kind)[0]
         return tuple(element(one) for one in value)
     except (TypeError, ValueError):
@@ -255,7 +266,8 @@ def _wrong_choices(config: TrainingConfig) -> list[str]:
 _AT_LEAST = {
     "steps": 1, "batch_size": 1, "accumulation": 1, "warmup_steps": 0, "rank": 1, "save_every": 0, "keep": 1,
     "validate_every": 0, "validation_samples": 0, "log_every": 1, "max_skipped": 1, "clip_norm": 0,
-    "min_snr_gamma": 0, "weight_decay": 0, "localisation_weight": 0,
+    "min_snr_gamma": 0, "weight_decay": 0, "localisation_weight": 0, "sample_every": 0, "sample_count": 0,
+    "sample_steps": 1,
 }  # fmt: skip
 
 

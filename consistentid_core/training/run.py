@@ -16,6 +16,7 @@ from .frozen import FrozenModels
 from .initialise import initial_modules
 from .metrics import require_tensorboard
 from .modules import BaseWeight
+from .pictures import DrawSample, OnPicture
 from .processes import DistributedProcesses, OneProcess, Processes
 from .samples import SampleSource
 from .trainer import Trainer
@@ -52,6 +53,8 @@ def train(
     recomputed: Callable[[], AbstractContextManager[None]] = nullcontext,
     should_stop: Callable[[], bool] = lambda: False,
     on_step: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+    draw_sample: DrawSample | None = None,
+    on_picture: OnPicture = lambda step, path: None,
     sizes: dict[str, dict] | None = None,
 ) -> Path | None:
     """Run a configuration; returns the folder of the last saved state, or the page of a dry run.
@@ -72,6 +75,7 @@ def train(
         config, frozen, samples, start.modules,
         goes_on=start.goes_on, folder=Path(config.output), processes=processes,
         should_stop=should_stop, on_step=on_step, recomputed=recomputed,
+        draw_sample=draw_sample, on_picture=on_picture,
     )  # fmt: skip
     with trainer:
         available = available_bytes(frozen.device)

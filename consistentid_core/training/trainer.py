@@ -25,6 +25,8 @@ from .items import Item, prepare_item
 from .memory import MemoryEstimate, fixed_bytes, kept_bytes, require_memory
 from .metrics import Report
 from .modules import TrainedModules, freeze_unused, parameters_of
+from .picture_page import PictureFolder
+from .pictures import DrawSample, OnPicture, draw_samples
 from .processes import OneProcess, Processes
 from .samples import SampleSource, Subset
 from .schedule import learning_rate_factor
@@ -49,7 +51,7 @@ _LOSS_SCALE, _GOOD_STEPS = 2.0**16, 2000
 _MAY_CHANGE = {
     "steps", "save_every", "keep", "validate_every", "log_every", "max_skipped", "file_format", "tensorboard",
     "output", "data", "checkpoint", "vae", "clip_vision", "start_from", "gradient_checkpointing", "deterministic",
-    "preset", "accumulation", "batch_size",
+    "preset", "accumulation", "batch_size", "sample_every", "sample_count", "sample_prompts", "sample_steps",
 }  # fmt: skip
 
 
@@ -73,12 +75,15 @@ class Trainer:
         should_stop: Callable[[], bool] = lambda: False,
         on_step: Callable[[int, dict[str, float]], None] = lambda step, values: None,
         recomputed: Callable[[], AbstractContextManager[None]] = nullcontext,
+        draw_sample: DrawSample | None = None,
+        on_picture: OnPicture = lambda step, path: None,
     ):
         """modules: at step 0; replaced by those of a saved state if the folder has one.
 
         goes_on: they come from a ConsistentID file, so the learning rate is that of fine-tuning.
         should_stop: asked after every step; the run then saves and ends.  on_step: told of every step.
         recomputed: switches gradient checkpointing of the UNet on.
+        draw_sample: how a sample picture is made; None for no samples.  on_picture: told of every one of them.
         """
         self.config, self.frozen, self.modules, self.folder = config, frozen, modules, folder
         self.processes = processes or OneProcess()
@@ -88,7 +93,9 @@ class Trainer:
         self._loss_scale = _LOSS_SCALE if config.precision == "fp16" else 1.0
         self._good_steps = 0
         self._should_stop, self._on_step, self._recomputed = should_stop, on_step, recomputed
-        self._stack = ExitStack()
+        self._draw_sample, self._on_picture = draw_sample, on_picture
+        self._pictures = PictureFolder(folder / "pictures")
+        self._stack, self._hooks = ExitStack(), ExitStack()
         self._attention: TrainedAttention | None = None
 
         freeze_unused(modules, features=config.features, train_projection=config.train_projection)
@@ -105,20 +112,25 @@ class Trainer:
     # --- for its length -----------------------------------------------------------------------------------
 
     def __enter__(self) -> "Trainer":
-        config, frozen = self.config, self.frozen
-        if config.deterministic:
+        if self.config.deterministic:
             torch.use_deterministic_algorithms(True, warn_only=True)
             self._stack.callback(torch.use_deterministic_algorithms, False)
-        captured = layers_to_capture(frozen.layers, config)
-        self._attention = self._stack.enter_context(
-            attached(frozen.unet_module, frozen.layers, self.modules.adapters, captured)
-        )
-        if config.gradient_checkpointing:
-            self._stack.enter_context(self._recomputed())
+        self._attach()
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._hooks.close()
         self._stack.close()
+
+    def _attach(self) -> None:
+        """Let the trained networks act in the UNet, until the hooks are closed."""
+        config, frozen = self.config, self.frozen
+        captured = layers_to_capture(frozen.layers, config)
+        self._attention = self._hooks.enter_context(
+            attached(frozen.unet_module, frozen.layers, self.modules.adapters, captured)
+        )
+        if config.gradient_checkpointing:
+            self._hooks.enter_context(self._recomputed())
 
     @property
     def attention(self) -> TrainedAttention:
@@ -140,6 +152,8 @@ class Trainer:
         try:
             if self.step == 0:
                 self._validate(report)
+            self._pictures.drop_after(self.step)
+            self._draw()
             while self.step < config.steps:
                 values = self.train_step()
                 if report and (
@@ -157,7 +171,9 @@ class Trainer:
                     or (config.save_every and self.step % config.save_every == 0)
                 ):
                     last = self.save()
-                if stops:
+                if not stops:
+                    self._draw()
+                else:
                     logger.info("Stopped after step %d, which is saved.", self.step)
                     break
         finally:
@@ -299,6 +315,29 @@ class Trainer:
             "Step %d: held-out noise loss %.5f with the right person, %.5f with another (t %.1f), %.5f with nobody.",
             self.step, found["right"], found["wrong"], found["t_wrong"], found["nobody"],
         )  # fmt: skip
+
+    # --- pictures -----------------------------------------------------------------------------------------
+
+    def _draw(self) -> None:
+        """Draw what belongs to this step and is not there yet; only the first process does, the others wait."""
+        config, error = self.config, None
+        is_due = config.sample_every and (self.step % config.sample_every == 0 or self.step == config.steps)
+        if not is_due or self._draw_sample is None or not len(self.held_out):
+            return
+        if self.processes.rank == 0 and self.step not in self._pictures.steps():
+            self._hooks.close()
+            try:
+                draw_samples(
+                    self._draw_sample, self.modules.groups(), self.held_out, config, self._pictures, self.step,
+                    self._on_picture,
+                )  # fmt: skip
+                self._pictures.write_page(config.sample_count, config.sample_prompts)
+            except Exception as failed:  # the others must not wait for ever
+                error = failed
+            finally:
+                self._attach()
+        if self.processes.any(error is not None) and error:
+            raise error
 
     def estimate_memory(self) -> MemoryEstimate:
         """Measured on the first sample of the run; changes nothing."""
