@@ -45,6 +45,14 @@ def prepare() -> Browser:
     return Browser(chromium, node)
 
 
+def find_npm() -> str:
+    """The program npm, installed if this may install it."""
+    _node()
+    npm = shutil.which("npm")
+    assert npm is not None  # found before
+    return npm
+
+
 def _chromium() -> str | None:
     if named := os.environ.get("CHROMIUM"):
         if not Path(named).is_file():
@@ -77,8 +85,7 @@ def _install_packages() -> None:
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()
     if stamp.is_file() and stamp.read_text("utf-8") == digest:
         return
-    npm = shutil.which("npm")
-    assert npm is not None  # found before
+    npm = find_npm()
     with step("Installing the packages of the browser tests (60 MB, a few seconds)"):
         _run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], paths.LOGS / "npm.log")
     stamp.write_text(digest, "utf-8")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools import browser, comfyui, frontend, paths
+from tools import browser, comfyui, frontend, paths, real_faces
 from tools.console import CommandError, run_command, say
 from tools.environment import Environment, chosen_version, prepare, with_version
 from tools.side_by_side import Job, Result, run_jobs
@@ -77,6 +77,8 @@ def main() -> int:
     if "web" in parts:
         browser.prepare()
         frontend.prepare(environment.python)
+    if {"core", "host"} & set(parts) and chosen_version() is None:
+        real_faces.prepare(environment.python)
     return summarise(run_jobs([job for jobs in parts.values() for job in jobs], AT_ONCE))
 
 

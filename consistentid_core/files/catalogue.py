@@ -162,6 +162,29 @@ CAPTIONER = ModelFile(
     is_folder=True,
 )
 
+# --- what judges a picture: needed by nothing else -----------------------------------------------------------
+
+#: A recogniser that did not condition the picture and whose licence is free. Any ArcFace-type ONNX file will do.
+JUDGE = ModelFile(
+    what="SFace face recogniser",
+    name="face_recognition_sface_2021dec.onnx",
+    words=("sface", "arcface", "adaface", "glintr", "recogni"),
+    folders=("face_recognition",),
+    address="https://github.com/opencv/opencv_zoo/raw/main/models/face_recognition_sface/"
+    "face_recognition_sface_2021dec.onnx",
+    licence="Apache-2.0",
+)
+#: Compares parts of faces.
+DINO = ModelFile(
+    what="DINO ViT-S/16",
+    name="dino-vits16",
+    words=("dino",),
+    folders=("dino",),
+    address="https://huggingface.co/facebook/dino-vits16",
+    licence="Apache-2.0",
+    is_folder=True,
+)
+
 # --- what the shipped workflows use besides: any other file of the kind will do ---------------------------
 
 CHECKPOINT_SD15 = ModelFile(
@@ -212,5 +235,7 @@ MODEL_FILES = (
     CLIP_VISION,
     CAPTIONER,
 )
+#: What judges a picture; a user who only draws needs none of them.
+JUDGE_FILES = (JUDGE, DINO)
 #: What only the shipped workflows name.
 EXAMPLE_FILES = (CHECKPOINT_SD15, CHECKPOINT_SDXL, CONTROLNET_POSE, STYLE_LORA, VISION_LANGUAGE_MODEL)

@@ -11,12 +11,13 @@ from consistentid_core.files.catalogue import (
     DETECTOR,
     EXAMPLE_FILES,
     FACE_PARSER,
+    JUDGE_FILES,
     MODEL_FILES,
 )
 from consistentid_core.files.resolve import likely, named
 
 ADAPTERS = (CONSISTENTID_SD15, CONSISTENTID_SDXL)
-ALL = MODEL_FILES + EXAMPLE_FILES
+ALL = MODEL_FILES + JUDGE_FILES + EXAMPLE_FILES
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda file: file.name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reporting import fail_with
 
-from consistentid_core.files.catalogue import EXAMPLE_FILES, MODEL_FILES
+from consistentid_core.files.catalogue import EXAMPLE_FILES, JUDGE_FILES, MODEL_FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -18,7 +18,7 @@ PAGES = [
 TABLES = [ROOT / "README.md", ROOT / "docs" / "troubleshooting.md"]
 WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
 
-ALL = MODEL_FILES + EXAMPLE_FILES
+ALL = MODEL_FILES + JUDGE_FILES + EXAMPLE_FILES
 NAMES = {name for file in ALL for name in (file.name, *file.other_names)}
 SIZES = {size for file in ALL for size in (file.size, file.archive.size if file.archive else None) if size}
 
