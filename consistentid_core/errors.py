@@ -34,5 +34,13 @@ class MissingModelError(ConsistentIDError):
     """A model file or folder is not where it is looked for."""
 
 
+class AmbiguousModelError(ConsistentIDError):
+    """Several files fit where one is to be found, and only the user can say which is meant."""
+
+
+class DownloadError(ConsistentIDError):
+    """A file could not be fetched, or what came is not what was to come."""
+
+
 class NotEnoughMemoryError(ConsistentIDError):
     """A model is larger than the memory of the device it is to run on."""

@@ -7,7 +7,7 @@ import comfy.model_management
 import comfy.utils
 from comfy_api.latest import io, ui
 
-from ..consistentid_core.errors import MissingDependencyError, MissingModelError, PromptError
+from ..consistentid_core.errors import ConsistentIDError, PromptError
 from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.text.captioner import (
     DESCRIBE_FACE,
@@ -17,7 +17,7 @@ from ..consistentid_core.text.captioner import (
     shorten,
 )
 from ..consistentid_core.text.prompt import INPAINT_CAPTION, MAX_CAPTION_LENGTH
-from .host import folders
+from .host import folders, model_choice
 from .host.inputs import FileChoice
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_pictures
@@ -28,6 +28,7 @@ from .models.captioner import (
     find_hub_model,
     find_model_folder,
     list_model_folders,
+    only_model_folder,
 )
 from .models.types import CATEGORY, FaceCaptionerType
 
@@ -62,10 +63,10 @@ class LoadFaceCaptioner(io.ComfyNode):
             inputs=[
                 FileChoice(
                     "model_name",
-                    options=[*models, USE_HUB_ID],
-                    default=models[0] if models else USE_HUB_ID,
-                    tooltip="A folder in models/LLM with all files of a LLaVA 1.5 model, such as "
-                    f"{EXAMPLE_MODEL}, or '{USE_HUB_ID}'.",
+                    options=[model_choice.AUTO, *models, USE_HUB_ID],
+                    default=model_choice.AUTO,
+                    tooltip="auto: the folder in models/LLM that has all files of a LLaVA 1.5 model, such as "
+                    f"{EXAMPLE_MODEL}. Or the name of one, or '{USE_HUB_ID}'.",
                 ),
                 io.String.Input(
                     "hub_id",
@@ -98,7 +99,7 @@ class LoadFaceCaptioner(io.ComfyNode):
         try:
             folder = _folder_of(model_name, hub_id, allow_download=False)
             return [folders.stamp(str(file)) for file in sorted(folder.iterdir()) if file.is_file()]
-        except (MissingDependencyError, MissingModelError, OSError):
+        except (ConsistentIDError, OSError):
             return None  # the run says what is missing
 
     @classmethod
@@ -111,7 +112,7 @@ class LoadFaceCaptioner(io.ComfyNode):
 def _folder_of(model_name: str, hub_id: str, allow_download: bool) -> Path:
     if model_name == USE_HUB_ID:
         return find_hub_model(hub_id.strip(), allow_download=allow_download)
-    return find_model_folder(model_name)
+    return find_model_folder(only_model_folder() if model_name == model_choice.AUTO else model_name)
 
 
 class CaptionFace(io.ComfyNode):

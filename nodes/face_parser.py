@@ -27,13 +27,14 @@ from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.files.catalogue import FACE_PARSER
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGION_NAMES, REGIONS, classes_present
-from .host import folders
+from .host import folders, model_choice
 from .host.inputs import weights_file
 from .host.label_maps import one_per_photo, to_label_maps, to_masks
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_image, to_pictures
+from .models.consistentid import ConsistentIDModel
 from .models.face_parser import FaceParserModel
-from .models.types import CATEGORY, FaceParserType, FacePartsType
+from .models.types import CATEGORY, ConsistentIDType, FaceParserType, FacePartsType
 from .previews.parts import parts_ui
 
 ERROR, NO_PARTS = "error", "no parts (original)"
@@ -53,8 +54,9 @@ class FaceParserLoader(io.ComfyNode):
                 weights_file(
                     "model_name",
                     FACE_PARSER,
-                    tooltip="face_parsing.pth, also called 79999_iter.pth or parsing_bisenet.pth (53 MB), in "
-                    "models/consistentid, models/facexlib or models/face_parsing.",
+                    tooltip="auto: the file that fits, found by what it holds. Or face_parsing.pth, also called "
+                    "79999_iter.pth or parsing_bisenet.pth (53 MB), in models/consistentid, models/facexlib or "
+                    "models/face_parsing.",
                 )
             ],
             outputs=[FaceParserType.Output("face_parser", tooltip="For Parse Face.")],
@@ -62,11 +64,11 @@ class FaceParserLoader(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, model_name: str):
-        return folders.file_stamp(model_name, *folders.FACE_PARSING)
+        return model_choice.stamps(model_name, FACE_PARSER)
 
     @classmethod
     def execute(cls, model_name: str) -> io.NodeOutput:
-        path = folders.find_weights(model_name, *folders.FACE_PARSING)
+        path = model_choice.find(model_name, FACE_PARSER)
         return io.NodeOutput(FaceParserModel(load_weights(path, mapped=folders.maps_files())))
 
 
@@ -97,6 +99,11 @@ class FaceParser(io.ComfyNode):
                 ),
                 _no_face(),
                 _batch(),
+                ConsistentIDType.Input(
+                    "consistentid",
+                    optional=True,
+                    tooltip="The adapter, to take the parse_size of its family, whatever is set there.",
+                ),
             ],
             outputs=_outputs(),
         )
@@ -110,11 +117,13 @@ class FaceParser(io.ComfyNode):
         parse_size: str = "512",
         no_face: str = ERROR,
         batch: str = ONE_PERSON,
+        consistentid: ConsistentIDModel | None = None,
         **switches: bool,
     ) -> io.NodeOutput:
         enabled = _enabled(switches)
         pictures = _large_enough(to_pictures(image))
-        label_maps = _with_progress(face_parser.parse(pictures, int(parse_size)), len(pictures))
+        size = FAMILIES[consistentid.family].parse_size if consistentid else int(parse_size)
+        label_maps = _with_progress(face_parser.parse(pictures, size), len(pictures))
         photos = [
             FacePhoto(picture, find_parts(label_map, pair=pair), label_map)
             for picture, label_map in zip(pictures, label_maps, strict=True)

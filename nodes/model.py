@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..consistentid_core.files.catalogue import CONSISTENTID_SD15, CONSISTENTID_SDXL
+from ..consistentid_core.finding import adapters_of
 from ..consistentid_core.networks.checkpoint import load_checkpoint
-from .host import folders
+from .host import folders, model_choice
 from .host.inputs import weights_file
 from .models.consistentid import ConsistentIDModel
 from .models.types import CATEGORY, ConsistentIDType
@@ -22,11 +22,17 @@ class LoadConsistentIDModel(io.ComfyNode):
             inputs=[
                 weights_file(
                     "model_name",
-                    CONSISTENTID_SD15,
-                    CONSISTENTID_SDXL,
-                    tooltip="A file in models/consistentid: ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin, "
-                    "or a safetensors conversion. Pickled files are read without running code from them.",
-                )
+                    *adapters_of(None),
+                    tooltip="auto: the file that fits, found by what it holds. Or a file in models/consistentid: "
+                    "ConsistentID-v1.bin (SD1.5) or ConsistentID_SDXL-v1.bin, or a safetensors conversion. Pickled "
+                    "files are read without running code from them.",
+                ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="With auto: the model that the file is for, if you have files for SD1.5 and for SDXL. It "
+                    "is not changed.",
+                ),
             ],
             outputs=[
                 ConsistentIDType.Output(
@@ -36,12 +42,13 @@ class LoadConsistentIDModel(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, model_name: str):
-        return folders.file_stamp(model_name, folders.CONSISTENTID)
+    def fingerprint_inputs(cls, model_name: str, **_):
+        return model_choice.stamps(model_name, *adapters_of(None))
 
     @classmethod
-    def execute(cls, model_name: str) -> io.NodeOutput:
-        path = folders.find_weights(model_name, folders.CONSISTENTID)
+    def execute(cls, model_name: str, model=None) -> io.NodeOutput:
+        family = None if model is None else model_choice.family_of_model(model)
+        path = model_choice.find(model_name, *adapters_of(family))
         return io.NodeOutput(ConsistentIDModel(load_checkpoint(path, mapped=folders.maps_files())))
 
 

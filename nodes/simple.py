@@ -6,11 +6,12 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
 from ..consistentid_core.families import FAMILIES, Family
-from ..consistentid_core.files.catalogue import CONSISTENTID_SD15, CONSISTENTID_SDXL, FACE_PARSER
+from ..consistentid_core.files.catalogue import FACE_PARSER
+from ..consistentid_core.finding import adapters_of
 from ..consistentid_core.networks.checkpoint import load_checkpoint
 from ..consistentid_core.regions import REGION_NAMES
 from .encode import DEFAULT_MERGE_PERCENT
-from .host import folders
+from .host import folders, model_choice
 from .host.inputs import percent, strength, weights_file
 from .models.types import CATEGORY
 
@@ -52,14 +53,15 @@ class ConsistentIDSimple(io.ComfyNode):
                 ),
                 weights_file(
                     "model_name",
-                    CONSISTENTID_SD15,
-                    CONSISTENTID_SDXL,
-                    tooltip="The ConsistentID weights, a file in models/consistentid of the checkpoint's family.",
+                    *adapters_of(None),
+                    tooltip="The ConsistentID weights. auto: the file for the model's family, found by what it holds. "
+                    "Or a file in models/consistentid.",
                 ),
                 weights_file(
                     "face_parser",
                     FACE_PARSER,
-                    tooltip="The BiSeNet face parser, for example face_parsing.pth in models/consistentid.",
+                    tooltip="The BiSeNet face parser. auto: the file that fits, found by what it holds. Or for example "
+                    "face_parsing.pth in models/consistentid.",
                 ),
                 strength(
                     "weight",
@@ -86,8 +88,8 @@ class ConsistentIDSimple(io.ComfyNode):
     def fingerprint_inputs(cls, model_name: str, face_parser: str, **_):
         # The inner loaders are asked only if this node runs.
         return [
-            folders.file_stamp(model_name, folders.CONSISTENTID),
-            folders.file_stamp(face_parser, *folders.FACE_PARSING),
+            model_choice.stamps(model_name, *adapters_of(None)),
+            model_choice.stamps(face_parser, FACE_PARSER),
         ]
 
     @classmethod
@@ -105,23 +107,30 @@ class ConsistentIDSimple(io.ComfyNode):
         merge_percent: float,
         **switches: bool,
     ) -> io.NodeOutput:
-        family = FAMILIES[family_of(folders.file_stamp(model_name, folders.CONSISTENTID))]
+        family = family_of_choice(model_name)
         graph = GraphBuilder()
-        consistentid = graph.node("ConsistentIDModelLoader", "consistentid", model_name=model_name).out(0)
+        # Only where the model has to decide: with each of its changes, all that follows is computed anew.
+        of_model = {} if family else {"model": model}
+        consistentid = graph.node(
+            "ConsistentIDModelLoader", "consistentid", model_name=model_name, **of_model
+        ).out(0)
         parser = graph.node("ConsistentIDFaceParserLoader", "parser", model_name=face_parser).out(0)
         parts = graph.node(
             "ConsistentIDFaceParser",
             "parts",
             face_parser=parser,
             image=image,
-            parse_size=str(family.parse_size),
+            # Several families: the adapter that is found knows its own.
+            **(
+                {"parse_size": str(FAMILIES[family].parse_size)} if family else {"consistentid": consistentid}
+            ),
             **switches,
         ).out(0)
         id_embed = graph.node("ConsistentIDEmbedding", "id_embed", image=image).out(0)
         encoded = graph.node(
             "ConsistentIDFaceEncoder", "encoded",
             clip=clip, clip_vision=clip_vision, consistentid=consistentid, face_parts=parts,
-            prompt=prompt, negative_prompt=negative_prompt, caption=family.default_caption,
+            prompt=prompt, negative_prompt=negative_prompt, caption=FAMILIES[family].default_caption if family else "",
             mode="original", merge_percent=merge_percent,
         )  # fmt: skip
         applied = graph.node(
@@ -130,6 +139,21 @@ class ConsistentIDSimple(io.ComfyNode):
             weight=weight, lora_weight=1.0, start_percent=0.0, end_percent=1.0,
         )  # fmt: skip
         return io.NodeOutput(applied.out(0), encoded.out(0), encoded.out(1), expand=graph.finalize())
+
+
+def family_of_choice(model_name: str) -> Family | None:
+    """The family of a chosen adapter; None if ``auto`` finds files of several, and the model decides.
+
+    Raises MissingModelError if there is none.
+    """
+    if model_name != model_choice.AUTO:
+        return family_of(folders.file_stamp(model_name, folders.CONSISTENTID))
+    families = model_choice.families(*adapters_of(None))
+    if len(families) > 1:
+        return None
+    # Of one family: the loader takes the same, or says in the same words why it takes none.
+    path = model_choice.find(model_name, *adapters_of(None))
+    return family_of(folders.stamp(path))
 
 
 @lru_cache(maxsize=8)

@@ -68,11 +68,22 @@ def load_weights(path: str | Path, *, mapped: bool = True) -> dict[str, Tensor]:
 
 
 def check_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:
-    """Match a state dict with the network; what trainers put before all keys is accepted.
+    """:func:`match_weights`, in float32, with values that can be computed with.
+
+    Raises CheckpointError as that does, and for unusable values.
+    """
+    weights = match_weights(state_dict, source=source)
+    require_usable(source, weights, any_type=True)
+    expected = BiSeNet(device="meta").state_dict()
+    return {key: weights[key].to(value.dtype) for key, value in expected.items()}
+
+
+def match_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:
+    """Match a state dict with the network, by keys and shapes; what trainers put before all keys is accepted.
 
     Batch counters, which only training uses, may be missing.
-    Returns the complete state dict of :class:`BiSeNet` in float32.
-    Raises CheckpointError that says what else it is, or lists missing, unexpected, misshapen and unusable entries.
+    Returns the complete state dict of :class:`BiSeNet`, values as they are.
+    Raises CheckpointError that says what else it is, or lists missing, unexpected and misshapen entries.
     """
     if not isinstance(state_dict, Mapping):
         raise CheckpointError(
@@ -95,9 +106,7 @@ def check_weights(state_dict: Any, *, source: str) -> dict[str, Tensor]:
             f"'{source}' is not a face parser this pack can use: {'; '.join(problems)}. Expected is the "
             f"BiSeNet checkpoint with {len(CLASSES)} classes, {_CHOOSE}."
         )
-    weights = {key: found[key] for key in expected}
-    require_usable(source, weights, any_type=True)
-    return {key: weights[key].to(value.dtype) for key, value in expected.items()}
+    return {key: found[key] for key in expected}
 
 
 def _listing(what: str, keys: list[str]) -> Iterator[str]:

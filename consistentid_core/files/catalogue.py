@@ -1,6 +1,7 @@
 """Every model file the pack uses: the one list, read by messages, tools, templates and tests of the documents.
 
-Facts only. :mod:`.resolve` finds the files on a disk; nothing here or there opens a connection.
+Facts only. :mod:`.resolve` finds the files on a disk; nothing here or there opens a connection;
+:mod:`.fetch` does, when the command of this room is asked to.
 A new model file is a row here and an entry in :data:`MODEL_FILES`.
 """
 
@@ -28,23 +29,23 @@ class Archive:
 class ModelFile:
     """A released file.
 
+    key: what the command ``python -m consistentid_core.files`` calls it.
     what: what it is, as one names it in a sentence.
     name: of the released file, or of the folder the files of a hub repository go to (``is_folder``).
     folders: the folders below ComfyUI's ``models`` it may lie in, the one to put it into first.
     subfolder: where in such a folder.
     address: where it can be fetched; for a file of an ``archive``, the archive's.
     other_names: under which users have the same weights.
-    words: what the name of a renamed or converted file usually still contains, in lower case.
     size (bytes), sha256: of the file called ``name``; None if its source publishes none.
     """
 
+    key: str
     what: str
     name: str
     folders: tuple[str, ...]
     address: str
     licence: str
     other_names: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
     size: int | None = None
     sha256: str | None = None
     subfolder: str = ""
@@ -61,10 +62,6 @@ class ModelFile:
         stem = PurePath(path).stem.lower()
         return any(stem == PurePath(name).stem.lower() for name in (self.name, *self.other_names))
 
-    def may_be(self, path: str) -> bool:
-        """Whether a path looks like this file under another name."""
-        return any(word in path.lower() for word in self.words)
-
     def __str__(self) -> str:
         """Its name, with the size where that is known: what to look for, in a message."""
         return f"'{self.name}'" if self.size is None else f"'{self.name}' ({self.size:,} bytes)"
@@ -73,17 +70,17 @@ class ModelFile:
 # --- ConsistentID itself ------------------------------------------------------------------------------------
 
 CONSISTENTID_SD15 = ModelFile(
+    key="consistentid-sd15",
     what="ConsistentID for SD1.5",
     name="ConsistentID-v1.bin",
-    words=("consistentid", "consistent_id"),
     folders=("consistentid",),
     address=f"{_CONSISTENTID_HUB}/ConsistentID-v1.bin",
     licence=NOT_STATED,
 )
 CONSISTENTID_SDXL = ModelFile(
+    key="consistentid-sdxl",
     what="ConsistentID for SDXL",
     name="ConsistentID_SDXL-v1.bin",
-    words=("consistentid", "consistent_id"),
     folders=("consistentid",),
     address=f"{_CONSISTENTID_HUB}/ConsistentID_SDXL-v1.bin",
     licence=NOT_STATED,
@@ -92,10 +89,10 @@ CONSISTENTID_SDXL = ModelFile(
 # --- what reads a photo -------------------------------------------------------------------------------------
 
 FACE_PARSER = ModelFile(
+    key="face-parser",
     what="BiSeNet face parser",
     name="face_parsing.pth",
     other_names=("79999_iter.pth", "parsing_bisenet.pth"),
-    words=("bisenet", "79999_iter", "pars"),
     # The last two are those of other packs that use the same file.
     folders=("consistentid", "facexlib", "face_parsing"),
     address=f"{_CONSISTENTID_HUB}/face_parsing.pth",
@@ -113,6 +110,7 @@ BUFFALO_L = Archive(
     sha256="80ffe37d8a5940d59a7384c201a2a38d4741f2f3c51eef46ebb28218a7b0ca2f",
 )
 DETECTOR = ModelFile(
+    key="face-detector",
     what="InsightFace face detector",
     name="det_10g.onnx",
     folders=("insightface",),
@@ -124,6 +122,7 @@ DETECTOR = ModelFile(
     licence=_INSIGHTFACE_LICENCE,
 )
 RECOGNISER = ModelFile(
+    key="face-recogniser",
     what="InsightFace face recogniser",
     name="w600k_r50.onnx",
     folders=("insightface",),
@@ -136,6 +135,7 @@ RECOGNISER = ModelFile(
 )
 
 CLIP_VISION = ModelFile(
+    key="clip-vision",
     what="CLIP ViT-H/14 vision model",
     # Published as model.safetensors; this is the name it is usually given, and the one the workflows ask for.
     name="CLIP-ViT-H-14-laion2B-s32B-b79K.safetensors",
@@ -144,7 +144,6 @@ CLIP_VISION = ModelFile(
         "IPAdapter_image_encoder_sd15.safetensors",
         "clip_vision_h.safetensors",
     ),
-    words=("vit-h", "vit_h", "clip_vision_h"),
     folders=("clip_vision",),
     address="https://huggingface.co/h94/IP-Adapter/resolve/main/models/image_encoder/model.safetensors",
     size=2_528_373_448,
@@ -153,9 +152,9 @@ CLIP_VISION = ModelFile(
 )
 
 CAPTIONER = ModelFile(
+    key="captioner",
     what="LLaVA 1.5 face captioner",
     name="llava-1.5-7b-hf",
-    words=("llava",),
     folders=("LLM",),
     address="https://huggingface.co/llava-hf/llava-1.5-7b-hf",
     licence="Llama 2 Community License",
@@ -166,9 +165,9 @@ CAPTIONER = ModelFile(
 
 #: A recogniser that did not condition the picture and whose licence is free. Any ArcFace-type ONNX file will do.
 JUDGE = ModelFile(
+    key="judge",
     what="SFace face recogniser",
     name="face_recognition_sface_2021dec.onnx",
-    words=("sface", "arcface", "adaface", "glintr", "recogni"),
     folders=("face_recognition",),
     address="https://github.com/opencv/opencv_zoo/raw/main/models/face_recognition_sface/"
     "face_recognition_sface_2021dec.onnx",
@@ -176,9 +175,9 @@ JUDGE = ModelFile(
 )
 #: Compares parts of faces.
 DINO = ModelFile(
+    key="dino",
     what="DINO ViT-S/16",
     name="dino-vits16",
-    words=("dino",),
     folders=("dino",),
     address="https://huggingface.co/facebook/dino-vits16",
     licence="Apache-2.0",
@@ -188,6 +187,7 @@ DINO = ModelFile(
 # --- what the shipped workflows use besides: any other file of the kind will do ---------------------------
 
 CHECKPOINT_SD15 = ModelFile(
+    key="checkpoint-sd15",
     what="Stable Diffusion 1.5 checkpoint",
     name="Realistic_Vision_V6.0_NV_B1_fp16.safetensors",
     folders=("checkpoints",),
@@ -196,6 +196,7 @@ CHECKPOINT_SD15 = ModelFile(
     licence="CreativeML OpenRAIL-M",
 )
 CHECKPOINT_SDXL = ModelFile(
+    key="checkpoint-sdxl",
     what="SDXL checkpoint",
     name="RealVisXL_V5.0_fp16.safetensors",
     folders=("checkpoints",),
@@ -203,6 +204,7 @@ CHECKPOINT_SDXL = ModelFile(
     licence="CreativeML OpenRAIL++-M",
 )
 CONTROLNET_POSE = ModelFile(
+    key="controlnet-pose",
     what="OpenPose ControlNet for SD1.5",
     name="control_v11p_sd15_openpose_fp16.safetensors",
     folders=("controlnet",),
@@ -211,6 +213,7 @@ CONTROLNET_POSE = ModelFile(
     licence="OpenRAIL",
 )
 STYLE_LORA = ModelFile(
+    key="style-lora",
     what="style LoRA for SD1.5",
     name="ghibli_style_offset.safetensors",
     folders=("loras",),
@@ -218,6 +221,7 @@ STYLE_LORA = ModelFile(
     licence=NOT_STATED,
 )
 VISION_LANGUAGE_MODEL = ModelFile(
+    key="qwen",
     what="Qwen 3.5 vision language model",
     name="qwen3.5_2b_bf16.safetensors",
     folders=("text_encoders",),

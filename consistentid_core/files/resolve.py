@@ -1,32 +1,10 @@
-"""Find the files of the catalogue on a disk and in a loader's list, by name."""
+"""Find the files of the catalogue on a disk, by name."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import MissingModelError
-from .catalogue import BUFFALO_L, DETECTOR, MODEL_FILES, RECOGNISER, ModelFile
-
-
-def likely(listed: Iterable[str], *wanted: ModelFile) -> str | None:
-    """The file of a list to preselect: folders are shared by files of several kinds.
-
-    listed: paths as a loader lists them.  wanted: what the loader reads, the preferred file first.
-    Returns a file of the released name if there is one, then one whose name resembles it, then one of which
-    nothing is known, and only then one that is known to be something else; None for an empty list.
-    """
-    others = [file for file in MODEL_FILES if file not in wanted and {*file.folders} & {*_folders(wanted)}]
-
-    def rank(path: str) -> int:
-        for number, file in enumerate(wanted):
-            if file.is_called(path):
-                return number
-        if any(file.is_called(path) for file in others):
-            return len(wanted) + 3
-        if any(file.may_be(path) for file in wanted):
-            return len(wanted)
-        return len(wanted) + (2 if any(file.may_be(path) for file in others) else 1)
-
-    return min(listed, key=rank, default=None)
+from .catalogue import BUFFALO_L, DETECTOR, RECOGNISER, ModelFile
 
 
 def named(file: ModelFile, folder: Path) -> Iterator[str]:
@@ -81,7 +59,3 @@ def _missing_message(missing: list[ModelFile], folders: list[Path]) -> str:
         f"Download {BUFFALO_L.address} ({BUFFALO_L.size:,} bytes) and unpack it into {folders[0]}. Needed from it: "
         f"{files}. InsightFace's models are licensed for {missing[0].licence}."
     )
-
-
-def _folders(files: Iterable[ModelFile]) -> set[str]:
-    return {folder for file in files for folder in file.folders}

@@ -3,8 +3,8 @@
 from comfy_api.latest import io
 
 from ...consistentid_core.files.catalogue import ModelFile
-from ...consistentid_core.files.resolve import likely
 from . import folders
+from .model_choice import AUTO
 
 
 def strength(name: str, tooltip: str) -> io.Float.Input:
@@ -22,6 +22,9 @@ class FileChoice(io.Combo.Input):
 
 
 def weights_file(name: str, *wanted: ModelFile, tooltip: str) -> FileChoice:
-    """A file in the folders of the ``wanted`` ones; the list shows all files, and the likeliest is preselected."""
+    """``auto``, or a file in the folders of the ``wanted`` ones; the list shows all files.
+
+    What is chosen is for :func:`.model_choice.find`.
+    """
     files = folders.list_weights(*wanted[0].folders)
-    return FileChoice(name, options=files, default=likely(files, *wanted), tooltip=tooltip)
+    return FileChoice(name, options=[AUTO, *files], default=AUTO, tooltip=tooltip)

@@ -9,7 +9,13 @@ import comfy.model_patcher
 import folder_paths
 import torch
 
-from ...consistentid_core.errors import MissingDependencyError, MissingModelError, NotEnoughMemoryError
+from ...consistentid_core.errors import (
+    AmbiguousModelError,
+    MissingDependencyError,
+    MissingModelError,
+    NotEnoughMemoryError,
+)
+from ...consistentid_core.files.catalogue import CAPTIONER
 from ...consistentid_core.text.captioner import (
     EXAMPLE_MODEL,
     Captioner,
@@ -124,6 +130,25 @@ def list_model_folders() -> list[str]:
             if is_llava_folder(config.parent):
                 found[config.parent.relative_to(root).as_posix()] = None
     return list(found)
+
+
+def only_model_folder() -> str:
+    """The one of :func:`list_model_folders` to take without asking: the released one, or the only one.
+
+    Raises MissingModelError if there is none, AmbiguousModelError for several.
+    """
+    listed = list_model_folders()
+    released = [name for name in listed if Path(name).name == CAPTIONER.name]
+    if len(released or listed) == 1:
+        return (released or listed)[0]
+    if listed:
+        raise AmbiguousModelError(
+            f"auto found {len(listed)} face captioners: {', '.join(listed)}. Choose one of them in the node instead."
+        )
+    raise MissingModelError(
+        f"There is no face captioner for auto in {', '.join(folder_paths.get_folder_paths(folders.LLM))}. Put the "
+        f"folder of a LLaVA 1.5 model there, such as {EXAMPLE_MODEL}, and press R; or choose 'use hub_id' in the node."
+    )
 
 
 def find_model_folder(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The catalogue of model files: its facts hold together, and the likely file of a list is found."""
+"""The catalogue of model files: its facts hold together, and files are found by their names."""
 
 import re
 from pathlib import Path
@@ -6,23 +6,20 @@ from pathlib import Path
 import pytest
 
 from consistentid_core.files.catalogue import (
-    CONSISTENTID_SD15,
-    CONSISTENTID_SDXL,
     DETECTOR,
     EXAMPLE_FILES,
     FACE_PARSER,
     JUDGE_FILES,
     MODEL_FILES,
 )
-from consistentid_core.files.resolve import likely, named
+from consistentid_core.files.resolve import named
 
-ADAPTERS = (CONSISTENTID_SD15, CONSISTENTID_SDXL)
 ALL = MODEL_FILES + JUDGE_FILES + EXAMPLE_FILES
 
 
 @pytest.mark.parametrize("file", ALL, ids=lambda file: file.name)
 def test_every_file_has_what_is_needed_to_fetch_and_to_place_it(file):
-    assert file.what and file.licence and file.folders
+    assert file.key and file.what and file.licence and file.folders
     assert file.address.startswith("https://")
     assert file.place == "/".join(filter(None, (file.folders[0], file.subfolder)))
 
@@ -33,45 +30,8 @@ def test_a_checksum_comes_with_a_size(file):
 
 
 def test_names_belong_to_one_file_each():
-    names = [name.lower() for file in ALL for name in (file.name, *file.other_names)]
+    names = [name.lower() for file in ALL for name in (file.key, file.name, *file.other_names)]
     assert len(names) == len(set(names))
-
-
-# ---------------------------------------------------------------- the likely file of a list
-
-
-@pytest.mark.parametrize(
-    ("listed", "parser"),
-    [
-        (["ConsistentID-v1.bin", "face_parsing.pth"], "face_parsing.pth"),
-        (["ConsistentID-v1.bin", "79999_iter.pth"], "79999_iter.pth"),
-        (["ConsistentID-v1.bin", "parsing_parsenet.pth", "parsing_bisenet.pth"], "parsing_bisenet.pth"),
-        (["ConsistentID-v1.bin", "a/Face_Parsing.safetensors"], "a/Face_Parsing.safetensors"),
-        (["ConsistentID-v1.bin", "standin_face_parsing.pth"], "standin_face_parsing.pth"),
-        (["ConsistentID-v1.bin", "detection_Resnet50_Final.pth"], "detection_Resnet50_Final.pth"),
-        (["my_consistentid.bin", "something.pth"], "something.pth"),
-        (["ConsistentID-v1.bin"], "ConsistentID-v1.bin"),
-        ([], None),
-    ],
-)
-def test_the_likely_parser_of_a_list(listed, parser):
-    assert likely(listed, FACE_PARSER) == parser
-
-
-@pytest.mark.parametrize(
-    ("listed", "adapter"),
-    [
-        (["79999_iter.pth", "ConsistentID-v1.bin", "ConsistentID_SDXL-v1.bin"], "ConsistentID-v1.bin"),
-        (["79999_iter.pth", "ConsistentID_SDXL-v1.safetensors"], "ConsistentID_SDXL-v1.safetensors"),
-        (["79999_iter.pth", "my_consistentid.bin"], "my_consistentid.bin"),
-        (["79999_iter.pth", "unknown.bin"], "unknown.bin"),
-        (["face_parsing.pth", "old/face_parsing_copy.pth", "portrait.bin"], "portrait.bin"),
-        (["consistentid/face_parsing.pth", "weights.bin"], "weights.bin"),
-        (["face_parsing.pth"], "face_parsing.pth"),
-    ],
-)
-def test_the_likely_adapter_of_a_list(listed, adapter):
-    assert likely(listed, *ADAPTERS) == adapter
 
 
 # ---------------------------------------------------------------- names on a disk

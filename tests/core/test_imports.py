@@ -27,7 +27,10 @@ ROOMS = (
     "text",
     "faces",
     "identity",
+    "finding",
 )
+#: Commands that use what stands above the room they belong to; nothing imports them.
+COMMANDS = {"files.__main__"}
 #: Each stands on all of the above, and nothing stands on it.
 ROOFS = ("data", "training", "evaluation")
 #: Besides ROOMS: what a roof imports of the others. Evaluation judges what training made, and must not share its code.
@@ -148,7 +151,7 @@ def test_every_room_has_its_place():
 
 
 def test_a_room_imports_from_below():
-    wrong = [one for one in OWN if one.target_room not in allowed(one.room)]
+    wrong = [one for one in OWN if one.target_room not in allowed(one.room) and one.module not in COMMANDS]
     fail_with(wrong, "These imports go up; see ROOMS in tests/core/test_imports.py:")
 
 

@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 import torch
 from consistentid_pack.consistentid_core.errors import (
+    AmbiguousModelError,
     CheckpointError,
     MissingModelError,
     NotEnoughMemoryError,
@@ -74,7 +75,7 @@ def test_the_default_template_is_the_original_s():
 def test_only_llava_folders_are_offered():
     assert list_model_folders() == ["llava-hf/llava-nested", "llava-tiny"]
     combo = LoadFaceCaptioner.define_schema().inputs[0]
-    assert combo.options == ["llava-hf/llava-nested", "llava-tiny", USE_HUB_ID]
+    assert combo.options == ["auto", "llava-hf/llava-nested", "llava-tiny", USE_HUB_ID]
 
 
 def test_whatever_lies_in_the_folder_the_list_is_made(llm_folder, monkeypatch, tmp_path):
@@ -97,8 +98,26 @@ def test_a_folder_that_cannot_be_looked_into_costs_its_own_models_only(llm_folde
         raise PermissionError(13, "Permission denied", str(self))
 
     monkeypatch.setattr(captioner_model.Path, "glob", fail)
-    assert LoadFaceCaptioner.define_schema().inputs[0].options == [USE_HUB_ID]
+    assert LoadFaceCaptioner.define_schema().inputs[0].options == ["auto", USE_HUB_ID]
     assert "cannot be listed" in caplog.text and str(llm_folder) in caplog.text
+
+
+def test_auto_takes_the_only_captioner_or_the_released_one(llm_folder, monkeypatch, tmp_path):
+    with pytest.raises(AmbiguousModelError, match="2 face captioners: llava-hf/llava-nested, llava-tiny"):
+        LoadFaceCaptioner.execute("auto")
+    shutil.copytree(llm_folder / "llava-tiny", tmp_path / "mine")
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, folders.LLM, ([str(tmp_path)], set()))
+    assert LoadFaceCaptioner.execute("auto").args[0].folder == tmp_path / "mine"
+    assert LoadFaceCaptioner.fingerprint_inputs("auto") == LoadFaceCaptioner.fingerprint_inputs("mine")
+    shutil.copytree(tmp_path / "mine", tmp_path / "llava-1.5-7b-hf")
+    assert LoadFaceCaptioner.execute("auto").args[0].folder == tmp_path / "llava-1.5-7b-hf"
+
+
+def test_auto_without_a_captioner_says_where_it_belongs(monkeypatch, tmp_path):
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, folders.LLM, ([str(tmp_path)], set()))
+    with pytest.raises(MissingModelError, match="no face captioner for auto in .*use hub_id"):
+        LoadFaceCaptioner.execute("auto")
+    assert LoadFaceCaptioner.fingerprint_inputs("auto") is None
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from consistentid_pack.consistentid_core.regions import CLASSES, REGION_NAMES
 from consistentid_pack.nodes.face_parser import FaceParser, FaceParserLoader, FacePartsFromMap
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.host.label_maps import to_label_maps
+from consistentid_pack.nodes.models.consistentid import ConsistentIDModel
 from consistentid_pack.nodes.models.face_parser import FaceParserModel
 from PIL import Image
 
@@ -95,17 +96,16 @@ def regions(output):
 # ---------------------------------------------------------------- loading
 
 
-def test_the_loader_lists_files_of_all_three_folders_and_prefers_the_parser(models):
+def test_the_loader_lists_files_of_all_three_folders_behind_auto(models):
     (models / "consistentid" / "ConsistentID-v1.bin").write_bytes(b"x")
     files = FaceParserLoader.define_schema().inputs[0]
-    assert set(files.options) == {"ConsistentID-v1.bin", "face_parsing.pth"}
-    assert files.default == "face_parsing.pth"
+    assert files.options[0] == "auto"
+    assert set(files.options[1:]) == {"ConsistentID-v1.bin", "face_parsing.pth"}
 
 
-def test_the_loader_offers_an_empty_list_without_files(models):
-    (models / "facexlib" / "face_parsing.pth").unlink()
-    folder_paths.filename_list_cache.clear()
-    assert FaceParserLoader.define_schema().inputs[0].options == []
+def test_auto_takes_the_parser_from_any_of_the_folders(models):
+    (models / "consistentid" / "ConsistentID-v1.bin").write_bytes(b"x")
+    assert isinstance(FaceParserLoader.execute("auto").args[0], FaceParserModel)
 
 
 def test_a_loaded_standin_parses_a_photo(models, photo):
@@ -164,6 +164,10 @@ def test_the_parse_size_reaches_the_parser_and_is_the_originals_by_default(label
     FaceParser.execute(Recording(label_map), photo)
     FaceParser.execute(Recording(label_map), photo, parse_size="1280")
     assert sizes == [512, 1280]
+    sdxl = object.__new__(ConsistentIDModel)
+    sdxl.family = "sdxl"
+    FaceParser.execute(Recording(label_map), photo, parse_size="512", consistentid=sdxl)
+    assert sizes == [512, 1280, 1280]
 
 
 def test_outputs_have_the_photos_size_and_the_values_of_masks_and_images(label_map):
@@ -391,7 +395,7 @@ def test_saved_workflows_depend_on_these_inputs_and_their_order(models):
     switches = ["face", "eyes", "ears", "nose", "mouth", "pair"]
     assert list(FaceParserLoader.INPUT_TYPES()["required"]) == ["model_name"]
     assert [socket.id for socket in FaceParser.define_schema().inputs] == [
-        "face_parser", "image", *switches, "parse_size", "no_face", "batch",
+        "face_parser", "image", *switches, "parse_size", "no_face", "batch", "consistentid",
     ]  # fmt: skip
     assert [socket.id for socket in FacePartsFromMap.define_schema().inputs] == [
         "image", *switches, "label_map", *(f"{name}_mask" for name in REGION_NAMES), "no_face", "batch",

@@ -1,17 +1,20 @@
-"""Model files from the nodes' side: lists with the likely file preselected, and how the files are read."""
+"""Model files from the nodes' side: lists with "auto" preselected, and how the files are read."""
 
 from pathlib import Path
 
 import comfy.utils
 import folder_paths
 import pytest
-from consistentid_pack.consistentid_core.errors import CheckpointError
+from consistentid_pack.consistentid_core.errors import AmbiguousModelError, CheckpointError, MissingModelError
 from consistentid_pack.consistentid_core.files import weights_file
+from consistentid_pack.consistentid_core.files.catalogue import FACE_PARSER
 from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.face_parser import FaceParserLoader
-from consistentid_pack.nodes.host import folders
+from consistentid_pack.nodes.host import folders, model_choice
+from consistentid_pack.nodes.host.model_choice import AUTO
 from consistentid_pack.nodes.model import LoadConsistentIDModel
 from consistentid_pack.nodes.simple import ConsistentIDSimple
+from golden_host import small_unet
 from small_checkpoints import flat, small_groups, write
 
 from tools.standins import bisenet
@@ -34,34 +37,22 @@ def combo(node, name):
 
 
 INPUTS = [
-    (FaceParserLoader, "model_name", PARSER),
-    (ConsistentIDSimple, "face_parser", PARSER),
-    (LoadConsistentIDModel, "model_name", ADAPTER),
-    (ConsistentIDSimple, "model_name", ADAPTER),
+    (FaceParserLoader, "model_name"),
+    (ConsistentIDSimple, "face_parser"),
+    (LoadConsistentIDModel, "model_name"),
+    (ConsistentIDSimple, "model_name"),
 ]
 
 
-@pytest.mark.parametrize(("node", "name", "likely"), INPUTS)
-def test_the_likely_file_is_preselected_and_all_are_offered(models, node, name, likely):
+@pytest.mark.parametrize(("node", "name"), INPUTS)
+def test_auto_is_preselected_and_all_files_are_offered(models, node, name):
+    assert (combo(node, name).options, combo(node, name).default) == ([AUTO], AUTO)
     for file in (ADAPTER, PARSER, "another.bin"):
         (models / file).touch()
+    folder_paths.filename_list_cache.clear()
     found = combo(node, name)
-    assert found.default == likely
-    assert set(found.options) == {ADAPTER, PARSER, "another.bin"}
-
-
-@pytest.mark.parametrize(("node", "name", "likely"), INPUTS)
-def test_what_is_known_to_be_something_else_is_not_preselected(models, node, name, likely):
-    other = ADAPTER if likely == PARSER else PARSER
-    for file in (other, "zzz.bin"):
-        (models / file).touch()
-    assert combo(node, name).default == "zzz.bin"
-
-
-@pytest.mark.parametrize(("node", "name", "likely"), INPUTS)
-def test_an_empty_list_preselects_nothing(models, node, name, likely):
-    found = combo(node, name)
-    assert (found.options, found.default) == ([], None)
+    assert found.default == found.options[0] == AUTO
+    assert set(found.options[1:]) == {ADAPTER, PARSER, "another.bin"}
 
 
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), RecursionError("too deep")])
@@ -110,3 +101,80 @@ def test_the_wrong_file_is_named_before_anything_else(models):
     assert str(error.value).startswith(
         f"'{models / PARSER}' is a face parser, not a ConsistentID file: choose "
     )
+
+
+# ---------------------------------------------------------------- auto
+
+
+@pytest.fixture
+def files(models):
+    """Adapters of both families and a parser, all under names that say something else."""
+    for family in ("sd15", "sdxl"):
+        write(models, flat(small_groups(family)), ".bin").rename(models / f"{family}_parsing.bin")
+    bisenet.write(models / "consistentid.pth")
+    return models
+
+
+def refreshed():
+    """What the host does by itself as soon as a folder's time has changed, which takes a moment in tests."""
+    folder_paths.filename_list_cache.clear()
+
+
+def test_auto_finds_the_file_by_what_it_holds(files):
+    assert FaceParserLoader.execute(AUTO).args[0] is not None
+    (files / "sdxl_parsing.bin").unlink()
+    refreshed()
+    assert LoadConsistentIDModel.execute(AUTO).args[0].family == "sd15"
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_the_connected_model_decides_between_families(files, family):
+    model = small_unet(family)
+    assert LoadConsistentIDModel.execute(AUTO, model).args[0].family == family
+    other = {"sd15": "sdxl", "sdxl": "sd15"}[family]
+    (files / f"{family}_parsing.bin").unlink()
+    refreshed()
+    with pytest.raises(MissingModelError, match=f"only .*{other}_parsing.bin"):
+        LoadConsistentIDModel.execute(AUTO, model)
+
+
+def test_without_a_model_two_families_are_named(files):
+    with pytest.raises(AmbiguousModelError, match=r"sd15_parsing.bin \(SD1.5\), sdxl_parsing.bin \(SDXL\)"):
+        LoadConsistentIDModel.execute(AUTO)
+
+
+@pytest.mark.parametrize(
+    ("node", "values"),
+    [
+        (LoadConsistentIDModel, {"model_name": AUTO, "model": None}),
+        (ConsistentIDSimple, {"model_name": AUTO, "face_parser": AUTO, "weight": 1.0}),
+    ],
+)
+def test_a_new_file_that_fits_changes_the_fingerprint_and_another_does_not(models, node, values):
+    bisenet.write(models / "parser.pth")
+    before = node.fingerprint_inputs(**values)
+    (models / "other.bin").write_bytes(b"something")
+    refreshed()
+    assert node.fingerprint_inputs(**values) == before
+    write(models, flat(small_groups()), ".bin").rename(models / "new.bin")
+    refreshed()
+    assert node.fingerprint_inputs(**values) != before
+
+
+def test_extra_model_paths_are_looked_into(files, monkeypatch, tmp_path_factory):
+    extra = tmp_path_factory.mktemp("extra")
+    (files / "consistentid.pth").rename(extra / "anything.pth")
+    refreshed()
+    with pytest.raises(MissingModelError, match="auto found no BiSeNet face parser"):
+        FaceParserLoader.execute(AUTO)
+    monkeypatch.setitem(
+        folder_paths.folder_names_and_paths, "facexlib", ([str(files), str(extra)], {".bin", ".pth"})
+    )
+    refreshed()
+    assert model_choice.find(AUTO, FACE_PARSER) == str(extra / "anything.pth")
+
+
+def test_a_name_is_taken_as_before(files):
+    assert LoadConsistentIDModel.execute("sdxl_parsing.bin").args[0].family == "sdxl"
+    with pytest.raises(MissingModelError, match="Model file 'gone.bin' not found"):
+        LoadConsistentIDModel.execute("gone.bin")

@@ -2,25 +2,38 @@
 
 import folder_paths
 import pytest
+from consistentid_pack.consistentid_core.errors import MissingModelError
 from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.simple import ConsistentIDSimple
 from small_checkpoints import nested, small_groups, write
 
+LINKS = {name: [str(number), 0] for number, name in enumerate(("model", "clip", "clip_vision", "image"))}
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """ComfyUI's folder of adapters, empty."""
+    folders.register()
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})
+    monkeypatch.setitem(folder_paths.folder_names_and_paths, "consistentid", ([str(tmp_path)], {".bin"}))
+    return tmp_path
+
+
+def expand(model_name):
+    """The nodes the simple one expands into."""
+    return ConsistentIDSimple.execute(
+        **LINKS, prompt="a person", negative_prompt="", model_name=model_name, face_parser="parser.pth",
+        weight=0.7, merge_percent=0.5, face=True, eyes=True, ears=False, nose=True, mouth=True,
+    ).expand  # fmt: skip
+
 
 @pytest.fixture(params=["sd15", "sdxl"])
-def expanded(request, tmp_path, monkeypatch):
+def expanded(request, models):
     """The family of an adapter file, and the nodes the simple one expands into for it."""
-    folders.register()
-    path = write(tmp_path, nested(small_groups(request.param)), ".bin")
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "consistentid", ([str(tmp_path)], {".bin"}))
-    links = {name: [str(number), 0] for number, name in enumerate(("model", "clip", "clip_vision", "image"))}
-    output = ConsistentIDSimple.execute(
-        **links, prompt="a person", negative_prompt="", model_name=path.name, face_parser="parser.pth",
-        weight=0.7, merge_percent=0.5, face=True, eyes=True, ears=False, nose=True, mouth=True,
-    )  # fmt: skip
-    return request.param, output.expand, links
+    path = write(models, nested(small_groups(request.param)), ".bin")
+    return request.param, expand(path.name), LINKS
 
 
 def of_class(nodes, class_type):
@@ -75,3 +88,45 @@ def test_a_replaced_adapter_or_parser_makes_it_run_again(tmp_path, monkeypatch):
         file.write_bytes(b"another")
         found.append(fingerprint())
     assert found[0] == found[1] and found[1] != found[2] != found[3]
+
+
+# ---------------------------------------------------------------- auto
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_auto_with_adapters_of_one_family_expands_as_with_the_name(models, family):
+    path = write(models, nested(small_groups(family)), ".bin")
+    named, found = expand(path.name), expand("auto")
+    assert of_class(named, "ConsistentIDModelLoader")["model_name"] == path.name
+    of_class(named, "ConsistentIDModelLoader")["model_name"] = "auto"
+    assert without_ids(found) == without_ids(named)
+
+
+def without_ids(nodes):
+    """Nodes by class, links as the class and output they come from."""
+
+    def plain(value):
+        linked = isinstance(value, list) and value[0] in nodes
+        return (nodes[value[0]]["class_type"], value[1]) if linked else value
+
+    return {
+        node["class_type"]: {name: plain(value) for name, value in node["inputs"].items()}
+        for node in nodes.values()
+    }
+
+
+def test_with_adapters_of_both_families_the_model_decides(models):
+    for family in ("sd15", "sdxl"):
+        write(models, nested(small_groups(family)), ".bin").rename(models / f"{family}.bin")
+    nodes = expand("auto")
+    assert of_class(nodes, "ConsistentIDModelLoader") == {"model_name": "auto", "model": LINKS["model"]}
+    # The adapter that is found then knows its family's sentence and size.
+    assert of_class(nodes, "ConsistentIDFaceEncoder")["caption"] == ""
+    parser = of_class(nodes, "ConsistentIDFaceParser")
+    assert "parse_size" not in parser
+    assert nodes[parser["consistentid"][0]]["class_type"] == "ConsistentIDModelLoader"
+
+
+def test_auto_without_any_adapter_says_what_to_do(models):
+    with pytest.raises(MissingModelError, match="files fetch consistentid-sd15 or consistentid-sdxl"):
+        expand("auto")
