@@ -49,6 +49,13 @@ def write_numbered(
             number += 1
 
 
+def move_into_place(unfinished: Path, path: Path) -> None:
+    """Give a file written bit by bit its name, in place of one of that name; it then outlives a loss of power."""
+    with unfinished.open("rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+
+
 def is_unfinished(path: Path) -> bool:
     """Whether a file is one that is being written, or was left by a writer that was killed."""
     return _UNFINISHED.fullmatch(path.name) is not None

@@ -16,6 +16,7 @@ from ...consistentid_core.errors import (
     NotEnoughMemoryError,
 )
 from ...consistentid_core.files.catalogue import CAPTIONER
+from ...consistentid_core.files.fetch_folder import NEEDED
 from ...consistentid_core.text.captioner import (
     EXAMPLE_MODEL,
     Captioner,
@@ -32,8 +33,6 @@ DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 #: Room for the attention cache and the picture's tokens next to the weights, in bytes.
 _WORKING_MEMORY = 1 << 30
-#: The files of a model repository that are needed; a second copy of the weights is not.
-_HUB_FILES = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model")
 
 
 class FaceCaptionerModel:
@@ -177,9 +176,7 @@ def find_hub_model(hub_id: str, *, allow_download: bool) -> Path:
             f'Install it into the Python that runs this: "{sys.executable}" -m pip install huggingface_hub'
         ) from error
     try:
-        folder = snapshot_download(
-            hub_id, allow_patterns=list(_HUB_FILES), local_files_only=not allow_download
-        )
+        folder = snapshot_download(hub_id, allow_patterns=list(NEEDED), local_files_only=not allow_download)
     except HFValidationError as error:
         raise MissingModelError(
             f"'{hub_id}' is no hub id: {error} Expected one such as '{EXAMPLE_MODEL}'; a folder on this machine "
