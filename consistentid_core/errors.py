@@ -26,6 +26,10 @@ class NoFaceError(ConsistentIDError):
     """No face, or not the asked-for face, was found in a picture."""
 
 
+class NobodyError(NoFaceError):
+    """A picture shows no face at all."""
+
+
 class MissingDependencyError(ConsistentIDError):
     """An optional package is needed for this and is not installed."""
 

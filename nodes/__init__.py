@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension, io
 from . import (
     apply,
     captioner,
+    crop,
     embedding,
     encode,
     face_parser,
@@ -25,6 +26,7 @@ NODES: list[type[io.ComfyNode]] = [
     check_inputs(node, CARRIED)
     for topic in (
         model,
+        crop,
         face_parser,
         mix,
         captioner,

@@ -1,26 +1,25 @@
 """ID Embedding (InsightFace), Combine ID Embeddings."""
 
-import comfy.model_management
-import comfy.utils
 from comfy_api.latest import io
 
 from ..consistentid_core.identity.face_boxes import draw_faces
+from ..consistentid_core.identity.face_choice import LARGE_TO_SMALL
 from ..consistentid_core.identity.id_embedding import (
     BGR,
     CHANNEL_ORDERS,
     COMBINE_METHODS,
     ERROR,
-    FACE_ORDERS,
-    LARGE_TO_SMALL,
     NO_FACE_POLICIES,
     NORM_MEAN,
     IDEmbedding,
     combine_embeddings,
     embed_person,
 )
-from ..consistentid_core.identity.providers import AUTO, PROVIDERS
+from ..consistentid_core.identity.providers import AUTO
+from .host.face_inputs import face_choice, face_provider
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_image, to_pictures
+from .host.progress import photo_progress
 from .models.face_recognition import face_analyser
 from .models.types import CATEGORY, IDEmbedType
 from .previews.faces import faces_ui
@@ -56,32 +55,7 @@ class EmbedFace(io.ComfyNode):
             **SHOWN_ON_CACHED_RUNS,
             inputs=[
                 io.Image.Input("image", tooltip="A photo of the person, or several photos of one person."),
-                io.Combo.Input(
-                    "order",
-                    options=list(FACE_ORDERS),
-                    default=LARGE_TO_SMALL,
-                    optional=True,
-                    tooltip="How the faces of a photo are counted for face_index. The original takes the "
-                    "face its detector is surest of.",
-                ),
-                io.Int.Input(
-                    "face_index",
-                    default=0,
-                    min=0,
-                    max=99,
-                    optional=True,
-                    tooltip="Which face of each photo is the person: 0 is the first in the chosen order. "
-                    "The preview shows the numbers.",
-                ),
-                io.Float.Input(
-                    "det_threshold",
-                    default=0.5,
-                    min=0.05,
-                    max=1.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="The lowest detection score of a face. Lower it for turned or hidden faces.",
-                ),
+                *face_choice(),
                 io.Combo.Input(
                     "no_face",
                     options=list(NO_FACE_POLICIES),
@@ -98,14 +72,7 @@ class EmbedFace(io.ComfyNode):
                     tooltip="The colour order handed to InsightFace. BGR is what it expects and what "
                     "ConsistentID was trained with; the original's SD1.5 script hands it RGB.",
                 ),
-                io.Combo.Input(
-                    "provider",
-                    options=[AUTO, *PROVIDERS],
-                    default=AUTO,
-                    optional=True,
-                    tooltip="What onnxruntime computes on. auto takes ComfyUI's own graphics card if this "
-                    "onnxruntime supports it, else the CPU, which is fast enough.",
-                ),
+                face_provider(),
                 combine_input("photos"),
             ],
             outputs=[
@@ -131,12 +98,6 @@ class EmbedFace(io.ComfyNode):
         combine: str = NORM_MEAN,
     ) -> io.NodeOutput:
         photos = to_pictures(image)
-        progress = comfy.utils.ProgressBar(len(photos))
-
-        def on_photo(done: int) -> None:
-            comfy.model_management.throw_exception_if_processing_interrupted()
-            progress.update_absolute(done)
-
         embedding, found = embed_person(
             face_analyser(provider),
             photos,
@@ -146,7 +107,7 @@ class EmbedFace(io.ComfyNode):
             no_face=no_face,
             channel_order=channel_order,
             combine=combine,
-            on_photo=on_photo,
+            on_photo=photo_progress(len(photos)),
         )
         preview = to_image(
             [

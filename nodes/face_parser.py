@@ -1,5 +1,6 @@
 """Load Face Parser, Parse Face, Face Parts from Label Map."""
 
+import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..consistentid_core.faces.face_parts import (
     replace_parts,
 )
 from ..consistentid_core.faces.overlay import draw_overlay
+from ..consistentid_core.faces.part_warnings import PartWarnings, warnings_of
 from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.files.catalogue import FACE_PARSER
 from ..consistentid_core.identity.id_embedding import ONE_EACH
@@ -36,6 +38,8 @@ from .models.consistentid import ConsistentIDModel
 from .models.face_parser import FaceParserModel
 from .models.types import CATEGORY, ConsistentIDType, FaceParserType, FacePartsType
 from .previews.parts import parts_ui
+
+logger = logging.getLogger(__name__)
 
 ERROR, NO_PARTS = "error", "no parts (original)"
 ONE_PERSON = "one person"
@@ -297,14 +301,33 @@ def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str, bat
         if not parts and no_face == ERROR:
             raise NoFaceError(_nothing_found(photo, number, enabled))
         chosen.append(FacePhoto(photo.image, parts, photo.label_map))
+    warnings = [warnings_of(photo, enabled) for photo in photos]
+    _log(warnings)
     return io.NodeOutput(
         one_each([FaceParts((photo,)) for photo in chosen])
         if batch == ONE_EACH
         else FaceParts(tuple(chosen)),
         torch.stack([_union(photo) for photo in chosen]),
         to_image([draw_overlay(photo.image, photo.parts) for photo in chosen]),
-        ui=parts_ui(photos, enabled),
+        ui=parts_ui(photos, enabled, warnings),
     )
+
+
+def _log(warnings: list[PartWarnings]) -> None:
+    """What the view says as well, for those who run workflows without it."""
+    for number, warning in enumerate(warnings, 1):
+        if warning.faces:
+            logger.warning(
+                "The parts in image %d are of %d faces, so they describe nobody. Put Crop Face before Parse Face.",
+                number,
+                warning.faces,
+            )
+        if warning.tiny:
+            logger.warning(
+                "CLIP sees next to nothing of these parts in image %d: %s. Put Crop Face before Parse Face.",
+                number,
+                ", ".join(warning.tiny),
+            )
 
 
 def _nothing_found(photo: FacePhoto, number: int, enabled: Collection[str]) -> str:

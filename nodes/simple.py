@@ -5,6 +5,7 @@ from functools import lru_cache
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..consistentid_core.faces.face_crop import SMALL_FACE_SHARE
 from ..consistentid_core.families import FAMILIES, Family
 from ..consistentid_core.files.catalogue import FACE_PARSER
 from ..consistentid_core.finding import adapters_of
@@ -14,6 +15,8 @@ from .encode import DEFAULT_MERGE_PERCENT
 from .host import folders, model_choice
 from .host.inputs import percent, strength, weights_file
 from .models.types import CATEGORY
+
+AUTO, OFF = "auto", "off"
 
 
 class ConsistentIDSimple(io.ComfyNode):
@@ -76,6 +79,14 @@ class ConsistentIDSimple(io.ComfyNode):
                     io.Boolean.Input(region, default=True, tooltip=f"Use the {region} of the photo.")
                     for region in REGION_NAMES
                 ),
+                io.Combo.Input(
+                    "crop",
+                    options=[AUTO, OFF],
+                    default=OFF,
+                    optional=True,
+                    tooltip="auto: where the largest face is small in the photo, everything sees a cut-out around it, "
+                    "as from Crop Face, and the preview says so. off: the photo as it is, as the original.",
+                ),
             ],
             outputs=[
                 io.Model.Output("model", tooltip="The model with the identity, for the sampler."),
@@ -105,10 +116,14 @@ class ConsistentIDSimple(io.ComfyNode):
         face_parser: str,
         weight: float,
         merge_percent: float,
+        crop: str = OFF,
         **switches: bool,
     ) -> io.NodeOutput:
         family = family_of_choice(model_name)
         graph = GraphBuilder()
+        if crop == AUTO:
+            cut = graph.node("ConsistentIDCropFace", "crop", image=image, below_share=SMALL_FACE_SHARE)
+            image = cut.out(0)
         # Only where the model has to decide: with each of its changes, all that follows is computed anew.
         of_model = {} if family else {"model": model}
         consistentid = graph.node(

@@ -210,6 +210,19 @@ def parts_from_masks(masks: Mapping[str, np.ndarray]) -> tuple[FacePart, ...]:
     )
 
 
+def twin_mask(part: FacePart, label_map: np.ndarray | None) -> np.ndarray | None:
+    """What :func:`find_parts` left out of a pair: the other eye, ear or lip; None if there is none.
+
+    part: of the photo with this label map.  Returns uint8 (h, w), 0 or 255.
+    """
+    if label_map is None or part.name not in CLASSES:
+        return None
+    others = [class_id for class_id in region_named(part.region).class_ids if CLASSES[class_id] != part.name]
+    masks = [filled_mask(label_map == class_id) for class_id in others]
+    both = np.logical_or.reduce(masks) if masks else np.zeros_like(label_map, bool)
+    return _to_uint8(both) if both.any() else None
+
+
 def choose_parts(parts: Collection[FacePart], regions: Collection[str]) -> tuple[FacePart, ...]:
     """The parts that belong to the named regions."""
     for name in regions:

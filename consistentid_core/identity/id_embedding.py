@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from ..checks import are_shares
-from ..errors import NoFaceError
+from ..errors import NobodyError
 from ..files.catalogue import RECOGNISER
-from .face_analysis import EMBEDDING_WIDTH, Detection, Face, FaceAnalyser
+from .face_analysis import EMBEDDING_WIDTH, FaceAnalyser
+from .face_choice import LARGE_TO_SMALL, PhotoFaces, detect_faces, photo_name, require_face
 
 logger = logging.getLogger(__name__)
 
@@ -39,27 +40,6 @@ COMBINE_METHODS = (*IDENTITY_METHODS, ONE_EACH)
 
 #: More vectors of one person would make more ID tokens than a prompt has words.
 MAX_VECTORS = 16
-
-
-def _width(face: Face) -> float:
-    return face.box[2] - face.box[0]
-
-
-def _height(face: Face) -> float:
-    return face.box[3] - face.box[1]
-
-
-#: How the faces of a photo are counted -> sort key. The first one is the default.
-FACE_ORDERS: dict[str, Callable[[Face], float]] = {
-    "large_to_small": lambda face: -_width(face) * _height(face),
-    "small_to_large": lambda face: _width(face) * _height(face),
-    "left_to_right": lambda face: face.box[0] + face.box[2],
-    "right_to_left": lambda face: -face.box[0] - face.box[2],
-    "top_to_bottom": lambda face: face.box[1] + face.box[3],
-    "bottom_to_top": lambda face: -face.box[1] - face.box[3],
-    "best_score (original)": lambda face: -face.score,
-}
-LARGE_TO_SMALL = next(iter(FACE_ORDERS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,15 +87,6 @@ class IDEmbedding:
         return not bool(self.vector.any())
 
 
-@dataclass(frozen=True)
-class PhotoFaces:
-    """The faces of one photo, in the chosen order, and which of them was taken."""
-
-    faces: tuple[Face, ...]
-    #: None if the photo shows no face and that was allowed.
-    chosen: int | None
-
-
 def embed_person(
     analyser: FaceAnalyser,
     photos: Sequence[np.ndarray],
@@ -131,7 +102,7 @@ def embed_person(
     """Recognise one person in one or more photos.
 
     photos: uint8 RGB pictures (H, W, 3).
-    order, index: which face of a photo is the person, a key of :data:`FACE_ORDERS` and a place in it.
+    order, index: which face of a photo is the person, a key of :data:`~.face_choice.FACE_ORDERS` and a place in it.
     threshold: the lowest detection score of a face.
     no_face: one of :data:`NO_FACE_POLICIES`.
     combine: one of :data:`COMBINE_METHODS`, for several photos.
@@ -146,23 +117,18 @@ def embed_person(
     for number, photo in enumerate(photos, start=1):
         on_photo(number - 1)
         pixels = photo[..., ::-1] if channel_order == BGR else photo
-        detection = analyser.detect(pixels, threshold=threshold)
-        name = _name(photo, number, len(photos))
-        if not detection.faces:
-            message = _no_face_message(name, detection, threshold)
+        name = photo_name(photo, number, len(photos))
+        try:
+            faces = detect_faces(analyser, pixels, name, order=order, threshold=threshold)
+        except NobodyError as nobody:
             if no_face == ERROR:
-                raise NoFaceError(message)
-            logger.warning("%s Counted as a zero vector.", message)
+                raise
+            logger.warning("%s Counted as a zero vector.", nobody)
             vectors.append(np.zeros(EMBEDDING_WIDTH, np.float32))
             found.append(PhotoFaces((), None))
             continue
-        faces = tuple(sorted(detection.faces, key=FACE_ORDERS[order]))
-        if not 0 <= index < len(faces):
-            raise NoFaceError(
-                f"Face {index} was asked for, but {name} shows {len(faces)}, counted from 0. "
-                f"Choose a face_index from 0 to {len(faces) - 1}, or lower det_threshold (now {threshold:g})."
-            )
-        vectors.append(analyser.embed(pixels, faces[index]))
+        face = require_face(faces, index, name, threshold)
+        vectors.append(analyser.embed(pixels, face))
         found.append(PhotoFaces(faces, index))
     on_photo(len(photos))
     embedding = IDEmbedding(
@@ -253,22 +219,3 @@ def _combined(vectors: np.ndarray, weights: np.ndarray, combine: str) -> torch.T
     elif combine == MEAN:
         total = total / weights.sum()
     return torch.from_numpy(total.astype(np.float32)).unsqueeze(0)
-
-
-def _name(photo: np.ndarray, number: int, count: int) -> str:
-    height, width = photo.shape[:2]
-    which = f"image {number} of {count}" if count > 1 else "the image"
-    return f"{which} ({width}x{height})"
-
-
-def _no_face_message(name: str, detection: Detection, threshold: float) -> str:
-    sizes = ", ".join(map(str, detection.tried))
-    best = (
-        f"the best candidate scored {detection.best_score:.2f}"
-        if detection.best_score
-        else "nothing looked like one"
-    )
-    return (
-        f"No face found in {name}: {best}, det_threshold is {threshold:g}. Tried detector sizes {sizes}. "
-        "Use a photo with a larger or less turned face, or lower det_threshold."
-    )

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from ...consistentid_core.faces.crops import fit_mask
-from ...consistentid_core.faces.face_parts import FacePart, FaceParts, FacePhoto
+from ...consistentid_core.faces.face_parts import FacePart, FaceParts, FacePhoto, twin_mask
+from ...consistentid_core.faces.part_warnings import PartWarnings
 from ...consistentid_core.regions import REGION_NAMES, REGIONS, Region
 from . import temp_pictures
 
@@ -30,17 +31,23 @@ _CLOSE_UP_SIDE = 96
 _CLOSE_UP_MARGIN = 0.25
 
 
-def parts_ui(photos: Sequence[FacePhoto], enabled: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+def parts_ui(
+    photos: Sequence[FacePhoto], enabled: Collection[str], warnings: Sequence[PartWarnings] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """Write the previews of parsed photos; returns the ``ui`` part of a node's result.
 
-    photos: with every part that was found.  enabled: names of the regions switched on.
+    photos: with every part that was found.  enabled: names of the regions switched on.  warnings: of each photo.
     One entry per photo shown: ``index`` and ``total`` (its place in the batch), ``width`` and ``height``
     of the photo, ``photo`` (a file for ``/view``), and ``parts``: all five regions in crop
     order with ``name``, ``region``, ``label``, ``colour`` (``#rrggbb``), ``enabled``, ``present``,
-    ``area`` (0..1) and ``mask`` (a file, 8-bit grey, to be stretched over the photo; None if absent).
+    ``area`` (0..1), ``mask`` (a file, 8-bit grey, to be stretched over the photo; None if absent) and ``twin`` (a file
+    alike: the other one of a pair, left out).
+    With warnings also ``faces`` and ``tiny``, as :class:`PartWarnings` has them.
     """
-    shown = photos[:MAX_PHOTOS]
-    return {UI_KEY: [_entry(photo, enabled, index, len(photos)) for index, photo in enumerate(shown)]}
+    entries = [_entry(photo, enabled, index, len(photos)) for index, photo in enumerate(photos[:MAX_PHOTOS])]
+    for entry, warning in zip(entries, warnings, strict=False):
+        entry |= {"faces": warning.faces, "tiny": list(warning.tiny)}
+    return {UI_KEY: entries}
 
 
 def mixed_parts_ui(face_parts: FaceParts) -> dict[str, list[dict[str, Any]]]:
@@ -84,11 +91,21 @@ def _entry(photo: FacePhoto, enabled: Collection[str], index: int, total: int) -
     found = {part.region: part for part in photo.parts}
     return {
         **temp_pictures.photo_entry(photo.image, small, index, total),
-        "parts": [_part(region, found.get(region.name), region.name in enabled, small) for region in REGIONS],
+        "parts": [
+            _part(region, found.get(region.name), region.name in enabled, small, photo.label_map)
+            for region in REGIONS
+        ],
     }
 
 
-def _part(region: Region, part: FacePart | None, is_enabled: bool, picture: np.ndarray) -> dict[str, Any]:
+def _part(
+    region: Region,
+    part: FacePart | None,
+    is_enabled: bool,
+    picture: np.ndarray,
+    label_map: np.ndarray | None,
+) -> dict[str, Any]:
+    twin = twin_mask(part, label_map) if part else None
     return {
         "name": part.name if part else region.united,
         "region": region.name,
@@ -98,6 +115,7 @@ def _part(region: Region, part: FacePart | None, is_enabled: bool, picture: np.n
         "present": part is not None,
         "area": round(part.area, 6) if part else 0.0,
         "mask": temp_pictures.save(_mask_png(part.mask, picture), ".png") if part else None,
+        "twin": None if twin is None else temp_pictures.save(_mask_png(twin, picture), ".png"),
     }
 
 

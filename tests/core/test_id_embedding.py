@@ -13,11 +13,11 @@ from drawn_faces import draw, middle
 from consistentid_core.errors import NoFaceError
 from consistentid_core.identity.face_analysis import Detection, Face, load_face_analyser
 from consistentid_core.identity.face_boxes import draw_faces
+from consistentid_core.identity.face_choice import FACE_ORDERS
 from consistentid_core.identity.id_embedding import (
     BGR,
     COMBINE_METHODS,
     CONCAT,
-    FACE_ORDERS,
     MAX_VECTORS,
     MEAN,
     NORM_MEAN,

@@ -409,3 +409,27 @@ def test_an_8k_photo_is_handled(label_map):
     assert output.args[1].shape == (1, 4320, 7680)
     (parsed,) = output.args[0].photos
     assert parsed.crop(parsed.parts[0]).shape == (4320, 7680, 3)
+
+
+# --- poor material --------------------------------------------------------------------------------------------
+
+
+def test_parts_of_two_people_are_said_in_log_and_view(label_map, photo, caplog):
+    two = np.concatenate([label_map, label_map], axis=1)
+    output = FacePartsFromMap.execute(torch.cat([photo, photo], dim=2), label_map=grey(two))
+    assert "The parts in image 1 are of 2 faces" in caplog.text and "Crop Face" in caplog.text
+    assert output.ui["consistentid_parts"][0]["faces"] == 2
+
+
+def test_parts_too_small_for_clip_are_said_by_name(label_map, caplog):
+    small = np.pad(label_map, [(2 * side, side) for side in label_map.shape])
+    image = torch.zeros(1, *small.shape, 3)
+    output = FacePartsFromMap.execute(image, label_map=grey(small), nose=False)
+    tiny = output.ui["consistentid_parts"][0]["tiny"]
+    assert tiny and "nose" not in tiny
+    assert f"CLIP sees next to nothing of these parts in image 1: {', '.join(tiny)}." in caplog.text
+
+
+def test_of_one_large_face_nothing_is_said(label_map, photo, caplog):
+    (entry,) = FacePartsFromMap.execute(photo, label_map=grey(label_map)).ui["consistentid_parts"]
+    assert (entry["faces"], entry["tiny"], caplog.text) == (0, [], "")

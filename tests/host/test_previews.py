@@ -6,6 +6,7 @@ import folder_paths
 import numpy as np
 import pytest
 from consistentid_pack.consistentid_core.faces.face_parts import FacePhoto, find_parts
+from consistentid_pack.consistentid_core.faces.part_warnings import PartWarnings
 from consistentid_pack.consistentid_core.regions import REGION_NAMES, REGIONS
 from consistentid_pack.nodes.previews.parts import MAX_PHOTOS, MAX_SIDE, UI_KEY, parts_ui
 from PIL import Image
@@ -31,7 +32,10 @@ def noise(height, width):
 
 
 def files(entry):
-    return [entry["photo"], *(part["mask"] for part in entry["parts"] if part["mask"])]
+    return [
+        entry["photo"],
+        *(part[kind] for part in entry["parts"] for kind in ("mask", "twin") if part[kind]),
+    ]
 
 
 def path_of(file):
@@ -65,7 +69,7 @@ def test_parts_switched_off_keep_their_mask_and_missing_ones_have_none():
     )
     assert parts["ears"] == {
         "name": "Ears", "region": "ears", "label": "Ears", "colour": parts["ears"]["colour"],
-        "enabled": True, "present": False, "area": 0.0, "mask": None,
+        "enabled": True, "present": False, "area": 0.0, "mask": None, "twin": None,
     }  # fmt: skip
 
 
@@ -130,3 +134,21 @@ def test_of_a_large_batch_the_first_photos_are_shown_and_the_total_is_told(astro
     entries = parts_ui([astronaut] * (MAX_PHOTOS + 5), ALL)[UI_KEY]
     assert [entry["index"] for entry in entries] == list(range(MAX_PHOTOS))
     assert {entry["total"] for entry in entries} == {MAX_PHOTOS + 5}
+
+
+def test_of_a_pair_of_which_one_is_used_the_other_comes_as_twin(astronaut):
+    (entry,) = parts_ui([astronaut], ALL)[UI_KEY]
+    assert [part["region"] for part in entry["parts"] if part["twin"]] == ["eyes", "ears", "mouth"]
+    eyes = entry["parts"][1]
+    left, right = (np.asarray(Image.open(path_of(eyes[kind]))) > 128 for kind in ("mask", "twin"))
+    assert right.any() and not (left & right).any()
+    both = FacePhoto(PORTRAIT, find_parts(LABELS, pair="both"), LABELS)
+    assert not any(part["twin"] for part in parts_ui([both], ALL)[UI_KEY][0]["parts"])
+
+
+def test_what_is_to_be_said_of_a_photo_comes_with_it(astronaut):
+    first, second = parts_ui(
+        [astronaut, astronaut], ALL, [PartWarnings(), PartWarnings(faces=2, tiny=("nose",))]
+    )[UI_KEY]
+    assert (first["faces"], first["tiny"]) == (0, [])
+    assert (second["faces"], second["tiny"]) == (2, ["nose"])

@@ -3,6 +3,7 @@
 import folder_paths
 import pytest
 from consistentid_pack.consistentid_core.errors import MissingModelError
+from consistentid_pack.consistentid_core.faces.face_crop import SMALL_FACE_SHARE
 from consistentid_pack.consistentid_core.families import FAMILIES
 from consistentid_pack.nodes import NODES
 from consistentid_pack.nodes.host import folders
@@ -21,11 +22,11 @@ def models(tmp_path, monkeypatch):
     return tmp_path
 
 
-def expand(model_name):
+def expand(model_name, **more):
     """The nodes the simple one expands into."""
     return ConsistentIDSimple.execute(
         **LINKS, prompt="a person", negative_prompt="", model_name=model_name, face_parser="parser.pth",
-        weight=0.7, merge_percent=0.5, face=True, eyes=True, ears=False, nose=True, mouth=True,
+        weight=0.7, merge_percent=0.5, face=True, eyes=True, ears=False, nose=True, mouth=True, **more,
     ).expand  # fmt: skip
 
 
@@ -67,6 +68,23 @@ def test_its_own_settings_reach_the_inner_nodes(expanded):
     assert of_class(nodes, "ConsistentIDApply")["weight"] == 0.7
     assert of_class(nodes, "ConsistentIDFaceEncoder")["merge_percent"] == 0.5
     assert of_class(nodes, "ConsistentIDFaceParser")["ears"] is False
+
+
+def test_a_cut_out_feeds_parser_and_recogniser_alike(models):
+    nodes = expand(write(models, nested(small_groups("sd15")), ".bin").name, crop="auto")
+    (crop,) = (key for key, node in nodes.items() if node["class_type"] == "ConsistentIDCropFace")
+    assert nodes[crop]["inputs"] == {"image": LINKS["image"], "below_share": SMALL_FACE_SHARE}
+    for reader in ("ConsistentIDFaceParser", "ConsistentIDEmbedding"):
+        assert of_class(nodes, reader)["image"] == [crop, 0]
+
+
+@pytest.mark.parametrize("more", [{}, {"crop": "off"}])
+def test_saved_workflows_without_the_choice_go_on_as_they_were(models, more):
+    nodes = expand(write(models, nested(small_groups("sd15")), ".bin").name, **more)
+    assert "ConsistentIDCropFace" not in {node["class_type"] for node in nodes.values()}
+    assert of_class(nodes, "ConsistentIDEmbedding") == {"image": LINKS["image"]}
+    crop = ConsistentIDSimple.GET_SCHEMA().inputs[-1]
+    assert (crop.id, crop.default) == ("crop", "off")
 
 
 def test_a_replaced_adapter_or_parser_makes_it_run_again(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 NODE_IDS = (
     "ConsistentIDModelLoader",
     "ConsistentIDFaceParserLoader",
+    "ConsistentIDCropFace",
     "ConsistentIDFaceParser",
     "ConsistentIDFacePartsFromMap",
     "ConsistentIDMixFaceParts",

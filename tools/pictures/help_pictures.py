@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
+from consistentid_core.faces.face_crop import crop_box
 from consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts, parts_from_masks
 from consistentid_core.faces.mixing import best_parts
 from consistentid_core.faces.overlay import draw_overlay
@@ -59,6 +60,7 @@ def main() -> int:
         "pairing.png": lambda: pairing(parsed),
         "caption.png": caption,
         "faces.jpg": lambda: numbered_faces(parsed),
+        "crop_face.jpg": lambda: cropped_face(parsed),
         "sampling.png": sampling_ranges,
         "people.png": two_people,
         "curves.png": weight_curves,
@@ -191,6 +193,32 @@ def caption() -> Image.Image:
 
 def numbered_faces(parsed: FacePhoto) -> Image.Image:
     """The preview of ID Embedding, for a picture put together from one portrait twice."""
+    group, faces = _group(parsed)
+    return Image.fromarray(draw_faces(group, faces, 0))
+
+
+def cropped_face(parsed: FacePhoto) -> Image.Image:
+    """What Crop Face cuts out of the same picture, and the cut-out."""
+    group, faces = _group(parsed)
+    height, width = group.shape[:2]
+    box = crop_box(faces[1].box, width, height, 0.6, True)
+    shown = draw_faces(group, faces, 1)
+    inside = np.zeros((height, width, 1), bool)
+    inside[box.y : box.bottom, box.x : box.right] = True
+    shown = np.where(inside, shown, (shown * 0.4).astype(np.uint8))
+
+    photo_height, side = 150, 150
+    photo_width = photo_height * width // height
+    sheet = Sheet(WIDTH, photo_height)
+    sheet.paste(shown, (0, 0, photo_width, photo_height))
+    sheet.arrow((photo_width + 5, photo_height / 2), (WIDTH - side - 5, photo_height / 2))
+    cut_out = group[box.y : box.bottom, box.x : box.right]
+    sheet.paste(cut_out, (WIDTH - side, 0, WIDTH, side))
+    return sheet.finished()
+
+
+def _group(parsed: FacePhoto) -> tuple[np.ndarray, list[Face]]:
+    """One portrait twice in a picture, and where its faces are."""
     left, top, right, bottom = _bounds(parsed, ("Face", "Upper_Lip", "Lower_Lip"))
     eyes_nose = [_middle(_bounds(parsed, (name,))) for name in ("Left_Eye", "Right_Eye", "Nose")]
     lips = _bounds(parsed, ("Upper_Lip", "Lower_Lip"))
@@ -208,7 +236,7 @@ def numbered_faces(parsed: FacePhoto) -> Image.Image:
         corners = (np.array([(left, top), (right, bottom)]) - (x, y)) * scale + offset
         moved = (points - (x, y)) * scale + offset
         faces.append(Face(tuple(corners.ravel()), moved, (0.88, 0.83)[place]))
-    return Image.fromarray(draw_faces(group, faces, 0))
+    return group, faces
 
 
 def two_paths(parsed: FacePhoto) -> Image.Image:

@@ -8,6 +8,7 @@ import { showErrors } from "./host/errors.js";
 import { onNodeOutputsUpdated, showResults } from "./host/results.js";
 import { onWidgetsChanged, setWidget } from "./host/switches.js";
 import { addView } from "./host/view_widget.js";
+import { CROPS_KEY, cropSentence, cropsFrom } from "./lib/faces_data.js";
 import { viewPath } from "./lib/files.js";
 import { isLinked, switchesOf, widgetNamed } from "./lib/nodes.js";
 import { PARTS_KEY, photosFrom } from "./lib/parts_data.js";
@@ -21,6 +22,8 @@ const NODES = [
   "ConsistentIDMixFaceParts",
   "ConsistentIDBestFaceParts",
 ];
+/** The simple node's widget for Crop Face. */
+const CROP = "crop";
 const STRENGTH = "ConsistentID.Preview.Strength";
 
 /** The views there are, so that the setting reaches all of them. @type {Set<WeakRef<PartsView>>} */
@@ -53,7 +56,7 @@ app.registerExtension({
       },
       toggle: (region) => setWidget(node, region, widgetNamed(node, region)?.value === false),
       setStrength: (strength) => app.extensionManager.setting.set(STRENGTH, Math.round(strength * 100)),
-      locale: () => app.extensionManager.setting.get("Comfy.Locale"),
+      locale: localeOfHost,
     });
     view.setStrength(app.extensionManager.setting.get(STRENGTH) / 100);
     views.add(new WeakRef(view));
@@ -63,11 +66,27 @@ app.registerExtension({
       view.show(photosFrom(output), { isEmpty: output[PARTS_KEY].length === 0 }),
     );
     // Of the simple node: it has no room for the prompt, but what was left out of it must be said.
-    showResults(node, [PROMPT_KEY], (output) => view.note(promptFrom(output)?.notes ?? []));
+    showResults(node, [PROMPT_KEY], (output) => view.note(PROMPT_KEY, promptFrom(output)?.notes ?? []));
+    // Nor for the photo that was cropped.
+    /** @type {import("./lib/faces_data.js").Crop | undefined} */
+    let cropped;
+    const tellCrop = () => {
+      const isTold = cropped && widgetNamed(node, CROP)?.value === "auto";
+      view.note(CROPS_KEY, cropped && isTold ? [cropSentence(cropped, localeOfHost())] : []);
+    };
+    showResults(node, [CROPS_KEY], (output) => {
+      cropped = cropsFrom(output).find(({ place }) => place);
+      tellCrop();
+    });
+    onWidgetsChanged(node, [CROP], tellCrop);
     showErrors(node, widget, (message) => view.fail(message));
   },
   onNodeOutputsUpdated,
 });
+
+function localeOfHost() {
+  return app.extensionManager.setting.get("Comfy.Locale");
+}
 
 /** A widget's name in the user's language, or nothing: the server then knows a better one. @param {HostWidget} widget */
 function translationOf(widget) {

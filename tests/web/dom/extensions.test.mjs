@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { addNode, failIn, setWidget, settings, steps } from "./comfyui.mjs";
 import { picture, settle, textOf } from "./page.mjs";
 
-for (const extension of ["faces", "parts", "prompt"]) await import(`../../../web/js/${extension}.js`);
+for (const extension of ["faces", "parts", "prompt", "simple"]) await import(`../../../web/js/${extension}.js`);
 
 const FILE = { filename: "a.jpg", subfolder: "", type: "temp" };
 picture("/view?filename=a.jpg&subfolder=&type=temp", { grey: () => 255 });
@@ -96,3 +96,44 @@ for (const [comfyClass, name] of [
     assert.equal(node.widgets.find((/** @type {any} */ widget) => widget.name === name).serialize, false);
   });
 }
+
+const crops = (/** @type {any} */ ...list) => ({ consistentid_face_crops: list });
+
+test("the simple node says that it cropped, and takes it back when it is told not to", async () => {
+  const node = addNode("ConsistentIDSimple", { prompt: "a person", face: true, crop: "auto" });
+  const line = () => textOf(node.view("parts_preview"), ".consistentid-line");
+  node.onExecuted(crops({ box: [0.1, 0.1, 0.4, 0.4], share: 0.1 }));
+  node.onExecuted(result("face"));
+  await settle();
+  assert.match(line(), /takes 10% .* cut out around it/);
+  setWidget(node, "crop", "off");
+  assert.equal(line(), "");
+  setWidget(node, "crop", "auto");
+  node.onExecuted(crops({ box: null, share: 0.5 }));
+  assert.equal(line(), "");
+});
+
+test("a new simple node crops small faces, one saved before it could goes on as it was", () => {
+  const make = () => addNode("ConsistentIDSimple", { prompt: "", crop: "off" });
+  assert.equal(make().value("crop"), "auto");
+  for (const [saved, wanted] of [[["a"], "off"], [["a", null], "off"], [["a", "off"], "off"], [["a", "auto"], "auto"], [undefined, "off"]]) {
+    const node = make();
+    if (saved?.[1]) node.widgets[1].value = saved[1]; // as the interface does before it calls the hook
+    node.onConfigure({ widgets_values: saved });
+    assert.equal(node.value("crop"), wanted);
+  }
+});
+
+test("Crop Face shows its faces, and a click chooses one", async () => {
+  const node = addNode("ConsistentIDCropFace", { face_index: 0 });
+  const faces = [0.1, 0.6].map((left) => ({ box: [left, 0.2, left + 0.2, 0.6], score: 0.9 }));
+  node.onExecuted({
+    consistentid_faces: [{ index: 0, total: 1, photo: FILE, chosen: 0, faces }],
+    ...crops({ box: [0, 0, 0.5, 0.5], share: 0.2 }),
+  });
+  await settle();
+  const view = node.view("faces_preview");
+  assert.match(textOf(view, ".consistentid-line"), /cut out around it/);
+  /** @type {HTMLElement} */ (view.querySelectorAll(".consistentid-face")[1]).click();
+  assert.equal(node.value("face_index"), 1);
+});

@@ -8,14 +8,17 @@ for (const name of ["a.jpg", "b.jpg"]) picture(name, { width: 200, height: 100 }
 
 const face = (/** @type {number} */ left) => ({ left, top: 0.25, width: 0.2, height: 0.5, score: 0.9 });
 
-/** @param {string} filename @param {number} faces @param {{ chosen?: number | null, total?: number }} [more] */
-const photo = (filename, faces, { chosen = 0, total = 1 } = {}) => ({
+/** @typedef {import("../../../web/js/lib/faces_data.js").Crop} Crop */
+
+/** @param {string} filename @param {number} faces @param {{ chosen?: number | null, total?: number, crop?: Crop | null }} [more] */
+const photo = (filename, faces, { chosen = 0, total = 1, crop = null } = {}) => ({
   index: 0,
   total,
   width: 200,
   height: 100,
   photo: { filename, subfolder: "", type: "temp" },
   chosen: faces > 0 ? chosen : null,
+  crop,
   faces: [...Array(faces).keys()].map((index) => face(index / 10)),
 });
 
@@ -26,6 +29,7 @@ function viewOf(index) {
     new FacesView({
       urlOf: ({ filename }) => filename,
       chosen: () => node.index,
+      locale: () => "en",
       choose(chosen) {
         node.index = chosen;
         view.refresh();
@@ -140,4 +144,39 @@ test("an error stands under the photo of the run before, until it is taken back"
   assert.ok(view.line.classList.contains("consistentid-error"));
   view.fail("");
   assert.equal(lineOf(view), "");
+});
+
+const PLACE = { left: 0.1, top: 0.2, width: 0.3, height: 0.4 };
+
+test("what is cut out is shown, until another face is chosen", async () => {
+  const { view } = viewOf(0);
+  view.show([photo("a.jpg", 2, { crop: { place: PLACE, share: 0.125 } })]);
+  await settle();
+  const { left, top, width, height } = view.crop.style;
+  assert.deepEqual([view.crop.hidden, left, top, width, height], [false, "10%", "20%", "30%", "40%"]);
+  assert.equal(lineOf(view), "The face takes 13% of the photo's shorter side: cut out around it.");
+  boxesOf(view)[1].click();
+  assert.deepEqual([view.crop.hidden, lineOf(view)], [true, "Changed since the last run."]);
+});
+
+test("a photo that passes as it is says so and shows no cut", async () => {
+  const { view } = viewOf(0);
+  view.show([photo("a.jpg", 1, { crop: { place: null, share: 0.5 } })]);
+  await settle();
+  assert.ok(view.crop.hidden);
+  assert.equal(lineOf(view), "The face takes 50% of the photo's shorter side: the photo passes as it is.");
+});
+
+test("a photo without a face that may pass says so", async () => {
+  const { view } = viewOf(0);
+  view.show([photo("a.jpg", 0, { crop: { place: null, share: null } })]);
+  await settle();
+  assert.equal(lineOf(view), "No face was found: the photo passes as it is.");
+});
+
+test("ID Embedding cuts nothing and says nothing of it", async () => {
+  const { view } = viewOf(0);
+  view.show([photo("a.jpg", 2)]);
+  await settle();
+  assert.deepEqual([view.crop.hidden, lineOf(view)], [true, ""]);
 });

@@ -26,17 +26,20 @@ const part = (region, more) => ({
   mask: file("all.png"),
   source: null,
   strength: 1,
+  twin: null,
   ...more,
 });
 
-/** @param {string} name @param {Part[]} parts @param {{ index?: number, total?: number }} [place] */
-const photo = (name, parts, { index = 0, total = 1 } = {}) => ({
+/** @param {string} name @param {Part[]} parts @param {{ index?: number, total?: number, faces?: number, tiny?: string[] }} [more] */
+const photo = (name, parts, { index = 0, total = 1, faces = 0, tiny = [] } = {}) => ({
   index,
   total,
   width: 100,
   height: 80,
   photo: file(name),
   parts,
+  faces,
+  tiny,
 });
 
 /**
@@ -258,10 +261,10 @@ test("without a picture the error is the message, and the next result takes its 
 test("what was left out of a prompt is told in the line", async () => {
   const view = viewOf({ face: true });
   view.show([photo("a.jpg", [part("face")])]);
-  view.note(["Cut."]);
+  view.note("prompt", ["Cut."]);
   await settle();
   assert.equal(lineOf(view), "Cut.");
-  view.note([]);
+  view.note("prompt", []);
   assert.equal(lineOf(view), "");
 });
 
@@ -269,4 +272,21 @@ test("the slider shows the strength it is given", () => {
   const view = viewOf({});
   view.setStrength(0.8);
   assert.equal(view.slider.value, "80");
+});
+
+test("of a pair of which one is used, the chip says so and why", async () => {
+  const view = viewOf({ eyes: true, nose: true });
+  view.show([photo("a.jpg", [part("eyes", { mask: file("left.png"), twin: file("right.png") }), part("nose")])]);
+  await settle();
+  const [eyes, nose] = chipsOf(view);
+  assert.deepEqual([eyes.textContent, nose.textContent], ["eyes 1 of 2, 25%", "nose 25%"]);
+  assert.match(eyes.title, /^eyes: 25% of the photo\. Click to leave it out\. Of the two, one is used/);
+  assert.doesNotMatch(nose.title, /Of the two/);
+});
+
+test("parts of several faces or too small for CLIP are said, with the node that helps", async () => {
+  const view = viewOf({ eyes: true, nose: true });
+  view.show([photo("a.jpg", [part("eyes"), part("nose")], { faces: 3, tiny: ["eyes"] })]);
+  await settle();
+  assert.match(lineOf(view), /^These parts are of 3 faces.* Crop Face .* next to nothing of: eyes\. Put Crop Face/);
 });

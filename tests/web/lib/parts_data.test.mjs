@@ -24,8 +24,17 @@ test("a photo keeps its size, file and parts", () => {
       mask: FILE,
       source: null,
       strength: 1,
+      twin: null,
     },
   ]);
+});
+
+test("a part of a pair has the mask of its twin, a photo what is to be said of it", () => {
+  const output = result({ ...NOSE, twin: FILE });
+  Object.assign(output.consistentid_parts[0], { faces: 2, tiny: ["nose"] });
+  const [photo] = photosFrom(output);
+  assert.deepEqual([photo.parts[0].twin, photo.faces, photo.tiny], [FILE, 2, ["nose"]]);
+  assert.deepEqual([photosFrom(result(NOSE))[0].faces, photosFrom(result(NOSE))[0].tiny], [0, []]);
 });
 
 test("a part that is absent has no mask", () => {
@@ -44,6 +53,7 @@ test("a part of an older version gets what it lacks", () => {
       mask: null,
       source: null,
       strength: 1,
+      twin: null,
     },
   ]);
 });

@@ -1,6 +1,7 @@
 // @ts-check
 /** Photos with a numbered box around each face that was found; a click chooses a face. */
 
+import { cropSentence } from "../lib/faces_data.js";
 import { stepByKey } from "../lib/keys.js";
 import { text } from "../lib/texts.js";
 import { element } from "./element.js";
@@ -14,6 +15,7 @@ import { Pages } from "./pages.js";
  *   urlOf: (file: import("../lib/files.js").FileRef) => string,
  *   chosen: () => number | null,
  *   choose: (index: number) => void,
+ *   locale: () => string | undefined,
  * }} Host What the view needs to know and to do. chosen: null if the node's widget does not decide.
  */
 
@@ -31,7 +33,9 @@ export class FacesView {
       "aria-label": text("faces"),
       onkeydown: (/** @type {KeyboardEvent} */ event) => this.#moveFocus(event),
     });
-    this.frame = element("div", { class: "consistentid-frame" }, this.picture, this.boxes);
+    /** What is cut out. */
+    this.crop = element("div", { class: "consistentid-crop", "aria-hidden": "true" });
+    this.frame = element("div", { class: "consistentid-frame" }, this.picture, this.crop, this.boxes);
     this.message = element("div", { class: "consistentid-message" });
     this.pager = new Pager((page) => this.pages.turnTo(page));
     this.stage = element("div", { class: "consistentid-stage" }, this.frame, this.message, this.pager.root);
@@ -64,6 +68,8 @@ export class FacesView {
     this.line.textContent = isShown ? line : "";
     this.line.hidden = this.line.textContent === "";
     for (const place of [this.line, this.message]) place.classList.toggle("consistentid-error", this.error !== "");
+    // Where another face will be cut out, only the next run knows.
+    this.crop.hidden = !photo?.crop?.place || this.#chosen(photo) !== photo.chosen;
     for (const [index, box] of this.#boxes.entries()) {
       const isChosen = index === this.#chosen(photo);
       const { score } = /** @type {FacesPhoto} */ (photo).faces[index];
@@ -82,6 +88,7 @@ export class FacesView {
       this.picture.src = picture.src;
       this.frame.style.setProperty("--ratio", String(picture.naturalWidth / picture.naturalHeight));
     }
+    if (photo?.crop?.place) putAt(this.crop, photo.crop.place);
     this.boxes.replaceChildren(...(photo?.faces ?? []).map((face, index) => this.#makeBox(face, index)));
     this.refresh();
   }
@@ -96,9 +103,7 @@ export class FacesView {
       { type: "button", role: "radio", class: "consistentid-face", onclick: () => this.host.choose(index) },
       element("span", {}, String(index)),
     );
-    for (const side of /** @type {const} */ (["left", "top", "width", "height"])) {
-      box.style[side] = `${100 * face[side]}%`;
-    }
+    putAt(box, face);
     return box;
   }
 
@@ -116,8 +121,9 @@ export class FacesView {
     if (this.error) return this.error;
     if (!photo) return "";
     if (this.pages.isGone) return text("filesGone");
-    if (photo.faces.length === 0) return text("facesNone");
-    return this.#chosen(photo) !== photo.chosen ? text("changed") : this.pages.limit;
+    if (photo.faces.length === 0) return text(photo.crop ? "cropNobody" : "facesNone");
+    if (this.#chosen(photo) !== photo.chosen) return text("changed");
+    return this.pages.limit || (photo.crop ? cropSentence(photo.crop, this.host.locale()) : "");
   }
 
   /** @param {KeyboardEvent} event */
@@ -128,5 +134,15 @@ export class FacesView {
     if (next === null) return;
     event.preventDefault();
     boxes[next].focus();
+  }
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {import("../lib/faces_data.js").Place} place
+ */
+function putAt(box, place) {
+  for (const side of /** @type {const} */ (["left", "top", "width", "height"])) {
+    box.style[side] = `${100 * place[side]}%`;
   }
 }

@@ -16,8 +16,10 @@ const OUTLINE_WIDTH = 1.6;
 const DIRECTIONS = [...Array(16).keys()].map((index) => (index / 16) * 2 * Math.PI);
 
 /**
- * @typedef {{ colour: string, mask: HTMLImageElement | null, isFace: boolean }} Layer
- * @typedef {{ shape: HTMLCanvasElement, outline: HTMLCanvasElement, broadOutline: HTMLCanvasElement }} Shapes
+ * @typedef {{ colour: string, mask: HTMLImageElement | null, twin?: HTMLImageElement | null, isFace: boolean }} Layer
+ *   twin: the other one of a pair, which is only outlined
+ * @typedef {{ shape: HTMLCanvasElement, outline: HTMLCanvasElement, broadOutline: HTMLCanvasElement,
+ *   twin: HTMLCanvasElement | null }} Shapes
  */
 
 export class Overlay {
@@ -54,7 +56,7 @@ export class Overlay {
 
     this.layers = layers;
     this.hits = new HitMap(size.width, size.height);
-    this.shapes = layers.map(({ mask, colour }, index) => {
+    this.shapes = layers.map(({ mask, twin, colour }, index) => {
       if (!mask) return null;
       const { shape, alphas } = shapeOf(mask, view, picture, size);
       this.hits.add(index, alphas);
@@ -62,6 +64,7 @@ export class Overlay {
         shape,
         outline: outlineOf(shape, OUTLINE_WIDTH, whitened(colour)),
         broadOutline: outlineOf(shape, 2 * OUTLINE_WIDTH, "#fff"),
+        twin: twin ? dashed(outlineOf(shapeOf(twin, view, picture, size).shape, OUTLINE_WIDTH, whitened(colour))) : null,
       };
     });
   }
@@ -84,6 +87,7 @@ export class Overlay {
     const lines = Math.min(1, strength * 4);
     for (const [index, shapes] of this.shapes.entries()) {
       if (shapes && index !== highlighted) this.#draw(shapes.outline, (isOn[index] ? 0.9 : 0.3) * lines);
+      if (shapes?.twin) this.#draw(shapes.twin, (isOn[index] ? 0.9 : 0.3) * lines);
     }
     const pointed = this.shapes[highlighted];
     if (pointed) {
@@ -228,14 +232,27 @@ function outlineOf(shape, line, colour) {
 }
 
 /**
+ * A line with gaps: cut by diagonal stripes, which cross every direction but one.
+ * @param {HTMLCanvasElement} outline
+ */
+function dashed(outline) {
+  const target = context(outline);
+  target.globalCompositeOperation = "destination-in";
+  target.fillStyle = hatching(target, 5);
+  target.fillRect(0, 0, outline.width, outline.height);
+  return outline;
+}
+
+/**
  * White diagonal stripes.
  * @param {CanvasRenderingContext2D} target
+ * @param {number} [width] of a stripe, in pixels; they are 8.5 apart
  */
-function hatching(target) {
+function hatching(target, width = 2) {
   const tile = canvasOf({ width: 12, height: 12 });
   const stripes = context(tile);
   stripes.strokeStyle = "#fff";
-  stripes.lineWidth = 2;
+  stripes.lineWidth = width;
   for (const offset of [-12, 0, 12]) {
     stripes.moveTo(offset - 2, 14);
     stripes.lineTo(offset + 14, -2);

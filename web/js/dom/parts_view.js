@@ -33,12 +33,15 @@ export class PartsView {
     this.error = "";
     /** What is said while there is nothing to show. */
     this.empty = text("partsBeforeRun");
-    /** What else the user should know about the last run. @type {string[]} */
-    this.notes = [];
+    /** What else the user should know about the last run, by what it is about. @type {Record<string, string[]>} */
+    this.notes = {};
     this.isClose = true;
-    /** Of each photo the photo itself and the masks of its parts. @type {Pages<Photo>} */
+    /** Of each photo the photo itself, the masks of its parts and those of their twins. @type {Pages<Photo>} */
     this.pages = new Pages(
-      ({ photo, parts }) => [photo, ...parts.map(({ mask }) => mask)].map((file) => file && host.urlOf(file)),
+      ({ photo, parts }) =>
+        [photo, ...parts.map(({ mask }) => mask), ...parts.map(({ twin }) => twin)].map(
+          (file) => file && host.urlOf(file),
+        ),
       () => this.#turned(),
     );
 
@@ -101,9 +104,12 @@ export class PartsView {
     this.#render();
   }
 
-  /** @param {string[]} notes */
-  note(notes) {
-    this.notes = notes;
+  /**
+   * @param {string} about what the notes are about; those of before are replaced
+   * @param {string[]} notes
+   */
+  note(about, notes) {
+    this.notes[about] = notes;
     this.#render();
   }
 
@@ -139,6 +145,7 @@ export class PartsView {
       const layers = parts.map(({ colour, region }, index) => ({
         colour,
         mask: masks[index],
+        twin: masks[parts.length + index],
         isFace: region === "face",
       }));
       this.overlay.load(picture, layers, { isClose });
@@ -174,7 +181,20 @@ export class PartsView {
     if (switches.length > 0 && !switches.some(({ region }) => this.#isOn(region))) return text("partsAllOff");
     if (hasChanged(photo, (region) => this.host.switchOf(region) && this.#isOn(region))) return text("changed");
     if (photo.parts.every(({ mask, source }) => mask === null && source === null)) return text("facesNone");
-    return this.pages.limit || this.notes.join(" ");
+    return this.pages.limit || [...this.#warningsOf(photo), ...Object.values(this.notes).flat()].join(" ");
+  }
+
+  /** What makes the parts poor material. @param {Photo} photo */
+  #warningsOf({ faces, tiny, parts }) {
+    const warnings = faces ? [text("partsOfSeveral", { faces })] : [];
+    const labels = parts.filter(({ region }) => tiny.includes(region)).map((part) => this.#nameOf(part));
+    if (labels.length > 0) warnings.push(text("partsTiny", { parts: labels.join(", ") }));
+    return warnings;
+  }
+
+  /** @param {Part} part */
+  #nameOf(part) {
+    return this.host.switchOf(part.region)?.label || part.label;
   }
 
   /**
@@ -184,7 +204,7 @@ export class PartsView {
   #chipOf(part) {
     const state = this.host.switchOf(part.region);
     const isOn = this.#isOn(part.region);
-    const name = state?.label || part.label;
+    const name = this.#nameOf(part);
     const detail = this.#detailOf(part);
     const number = (part.source?.index ?? 0) + 1;
     return {
@@ -192,7 +212,10 @@ export class PartsView {
       colour: part.colour,
       name,
       detail,
-      title: text(reasonOf(part, state, isOn), { part: name, share: detail, number }),
+      title: [
+        text(reasonOf(part, state, isOn), { part: name, share: this.#shareOf(part), number }),
+        ...(part.twin ? [text("partTwin")] : []),
+      ].join(" "),
       pictureUrl: part.source && this.host.urlOf(part.source.file),
       isOn,
       isDisabled: !this.#canToggle(part),
@@ -202,9 +225,14 @@ export class PartsView {
 
   /** What a chip says behind the part's name. @param {Part} part */
   #detailOf(part) {
-    const strength = part.strength === 1 ? "" : ` ×${part.strength.toFixed(2)}`;
-    if (part.source) return text("partFromShort", { number: part.source.index + 1 }) + strength;
-    return part.mask ? formatShare(part.area, this.host.locale()) + strength : text("partMissingShort");
+    if (part.source) return text("partFromShort", { number: part.source.index + 1 }) + strengthOf(part);
+    if (!part.mask) return text("partMissingShort");
+    return (part.twin ? `${text("partTwinShort")}, ` : "") + this.#shareOf(part);
+  }
+
+  /** @param {Part} part */
+  #shareOf(part) {
+    return formatShare(part.area, this.host.locale()) + strengthOf(part);
   }
 
   #paint() {
@@ -271,4 +299,9 @@ function reasonOf(part, state, isOn) {
   if (!state) return "partShown";
   if (state.isLinked) return "partLinked";
   return isOn ? "partOn" : "partOff";
+}
+
+/** How strongly a part is used, if that is not as usual. @param {Part} part */
+function strengthOf(part) {
+  return part.strength === 1 ? "" : ` ×${part.strength.toFixed(2)}`;
 }

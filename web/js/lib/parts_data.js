@@ -8,10 +8,11 @@ import { photoEntries } from "./photo_entries.js";
  * @typedef {import("./files.js").FileRef} FileRef
  * @typedef {{
  *   region: string, label: string, colour: string, area: number, enabled: boolean, mask: FileRef | null,
- *   source: { file: FileRef, index: number } | null, strength: number,
+ *   source: { file: FileRef, index: number } | null, strength: number, twin: FileRef | null,
  * }} Part A part without a mask was not found in the photo. `area` is a share of the photo, 0..1. `source`: of a face
- *   mixed from several photos, a close-up and the index of the photo the part is taken from.
- * @typedef {import("./photo_entries.js").PhotoEntry & { parts: Part[] }} Photo
+ *   mixed from several photos, a close-up and the index of the photo the part is taken from. `twin`: the mask of the other one of a pair, which is not used.
+ * @typedef {import("./photo_entries.js").PhotoEntry & { parts: Part[], faces: number, tiny: string[] }} Photo `faces`: how
+ *   many the parts are of, if of several, else 0. `tiny`: the regions of which CLIP sees next to nothing.
  */
 
 /** The key of a node's result that holds the photos. */
@@ -28,6 +29,8 @@ const NO_COLOUR = "#9aa0a6";
 export function photosFrom(output) {
   return photoEntries(output, PARTS_KEY, "parts", (entry) => ({
     parts: entry.parts.filter((/** @type {any} */ part) => typeof part?.region === "string").map(toPart),
+    faces: entry.faces > 1 ? entry.faces : 0,
+    tiny: Array.isArray(entry.tiny) ? entry.tiny : [],
   }));
 }
 
@@ -42,6 +45,7 @@ function toPart(part) {
     mask: part.present !== false && isFile(part.mask) ? part.mask : null,
     source: isFile(part.source) ? { file: part.source, index: Number(part.source_index) || 0 } : null,
     strength: Number.isFinite(part.strength) ? part.strength : 1,
+    twin: isFile(part.twin) ? part.twin : null,
   };
 }
 

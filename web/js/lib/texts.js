@@ -18,6 +18,10 @@ export const TEXTS = {
   partFromShort: "photo {number}",
   partMissing: "{part}: not found in this photo. It may be turned away, covered or outside the picture.",
   partMissingShort: "not found",
+  partTwinShort: "1 of 2",
+  partTwin: "Of the two, one is used, as the weights were trained; the outlined one is not. Set pair to both to use both.",
+  partsOfSeveral: "These parts are of {faces} faces, so they describe nobody. Put Crop Face before this node.",
+  partsTiny: "CLIP sees next to nothing of: {parts}. Put Crop Face before this node.",
   partLinked: "{part}: switched by the node that is connected to this input.",
   parts: "Parts of the face",
   strength: "Strength of the colours",
@@ -34,6 +38,9 @@ export const TEXTS = {
   facesNone: "No face was found in this photo.",
   faceChosen: "Face {number}, detection score {score}: the chosen one.",
   faceOther: "Face {number}, detection score {score}. Click to choose it.",
+  cropTaken: "The face takes {share} of the photo's shorter side: cut out around it.",
+  cropWhole: "The face takes {share} of the photo's shorter side: the photo passes as it is.",
+  cropNobody: "No face was found: the photo passes as it is.",
 };
 
 /** @type {Partial<typeof TEXTS>} */
