@@ -48,3 +48,11 @@ class DownloadError(ConsistentIDError):
 
 class NotEnoughMemoryError(ConsistentIDError):
     """A model is larger than the memory of the device it is to run on."""
+
+
+class EvaluationError(ConsistentIDError):
+    """A plan, a run or a table of pictures cannot be evaluated as it is."""
+
+
+class ServerError(ConsistentIDError):
+    """A ComfyUI server does not answer, or not as one does."""

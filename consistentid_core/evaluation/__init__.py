@@ -1,1 +1,4 @@
-"""Evidence: what pictures of a person are worth, as numbers."""
+"""Evaluation: jobs of a protocol, pictures from ComfyUI servers, metrics, reports (docs/evaluation.md).
+
+Judges what models make and never imports training.
+"""
