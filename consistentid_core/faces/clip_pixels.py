@@ -19,26 +19,27 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 MAX_ASPECT_RATIO = 64
 
 
-def clip_pixel_values(pictures: Iterable[np.ndarray]) -> torch.Tensor:
+def clip_pixel_values(pictures: Iterable[np.ndarray], size: int = CLIP_SIZE) -> torch.Tensor:
     """Resize the shorter side to 224 (bicubic), keep the centre square, normalise.
 
     pictures: uint8 RGB (H, W, 3) of any sizes; a generator keeps only one in memory.
+    size: in place of 224.
     Returns (n, 3, 224, 224) float32.
     Raises ValueError for a picture that is not uint8 RGB or is too long and thin.
     """
-    squares = [centre_square(picture) for picture in pictures]
+    squares = [centre_square(picture, size) for picture in pictures]
     if not squares:
-        return torch.empty(0, 3, CLIP_SIZE, CLIP_SIZE)
+        return torch.empty(0, 3, size, size)
     pixels = np.stack(squares).astype(np.float32) * np.float32(1 / 255)
     normalised = (pixels - np.array(CLIP_MEAN, np.float32)) / np.array(CLIP_STD, np.float32)
     return torch.from_numpy(normalised).permute(0, 3, 1, 2).contiguous()  # BHWC -> BCHW
 
 
-def centre_square(picture: np.ndarray) -> np.ndarray:
+def centre_square(picture: np.ndarray, side: int = CLIP_SIZE) -> np.ndarray:
     """The picture CLIP sees, before it is normalised.
 
     picture: uint8 RGB (H, W, 3).
-    Returns uint8 (224, 224, 3); the ends of a picture that is not square are lost.
+    Returns uint8 (side, side, 3); the ends of a picture that is not square are lost.
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise ValueError(f"A picture is uint8 (height, width, 3); found {picture.dtype} {picture.shape}.")
@@ -49,8 +50,8 @@ def centre_square(picture: np.ndarray) -> np.ndarray:
             f"A picture of {width}x{height} pixels is too long and thin: one side may be at most "
             f"{MAX_ASPECT_RATIO} times the other. Crop it around the face."
         )
-    resized_long = CLIP_SIZE * long // short
-    size = (resized_long, CLIP_SIZE) if width > height else (CLIP_SIZE, resized_long)
+    resized_long = side * long // short
+    size = (resized_long, side) if width > height else (side, resized_long)
     resized = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
-    left, top = (size[0] - CLIP_SIZE) // 2, (size[1] - CLIP_SIZE) // 2
-    return np.asarray(resized.crop((left, top, left + CLIP_SIZE, top + CLIP_SIZE)))
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    return np.asarray(resized.crop((left, top, left + side, top + side)))
