@@ -39,7 +39,7 @@ from .score import score
 from .servers import Server
 from .workflow import read_workflow
 
-_FEATURES = "features.sqlite"
+_FEATURES = "features"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,17 +214,16 @@ def _score(options: argparse.Namespace) -> int:
             f"No photos are in '{options.photos}'. Name a folder of photos, or leave --photos out."
         )
     output = options.output or options.folder / RESULT
-    with FeatureStore(output.parent / _FEATURES) as store:
-        result = score(
-            collection,
-            networks,
-            store,
-            photos=photos,
-            order=options.face,
-            batch=options.batch,
-            stop_at_problem=options.stop_at_problem,
-            progress=_shown("Looking at pictures"),
-        )
+    result = score(
+        collection,
+        networks,
+        FeatureStore(output.parent / _FEATURES),
+        photos=photos,
+        order=options.face,
+        batch=options.batch,
+        stop_at_problem=options.stop_at_problem,
+        progress=_shown("Looking at pictures"),
+    )
     write_result(output, result)
     counts = result["counts"]
     for one in result["problems"][:20]:

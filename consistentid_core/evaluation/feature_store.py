@@ -1,84 +1,73 @@
 """What networks said of pictures, kept by the content of both: no picture is shown to a network twice.
 
-One SQLite file: it is whole whatever ends the process, and the 675 × 10 small results of a run are one file.
+A folder with a file for each batch; each is written whole, so a run that is ended loses one batch of a network.
 """
 
-import io
-import sqlite3
+import uuid
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
-from ..data.storage import StorageError
+from ..data import storage
 from ..errors import EvaluationError
 
-_TABLE = "CREATE TABLE IF NOT EXISTS features (network TEXT, picture TEXT, value BLOB, PRIMARY KEY (network, picture))"
+_SUFFIX = ".safetensors"
 
 
 class FeatureStore:
-    """Arrays by (network, picture); for use in a ``with`` statement."""
+    """Arrays by network and picture."""
 
-    def __init__(self, path: Path | None):
-        """path: the file, made if it is not there; None keeps everything in memory.
-
-        Raises EvaluationError if the file is no store.
-        """
-        self._path = path
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._file = sqlite3.connect(path or ":memory:", timeout=60)
-            self._file.execute(_TABLE)
-        except sqlite3.DatabaseError as error:
-            raise EvaluationError(
-                f"'{path}' is no store of features ({error}). Delete it; what it held is computed again."
-            ) from error
-
-    def __enter__(self) -> "FeatureStore":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
+    def __init__(self, folder: Path | None):
+        """folder: made with the first result; None keeps everything in memory alone."""
+        self._folder = folder
+        self._kept: dict[str, dict[str, np.ndarray]] = {}
+        if folder is not None:
+            storage.clear_unfinished(folder)
 
     def known(self, network: str) -> set[str]:
-        """The pictures of which a network's word is kept."""
-        return {
-            row[0] for row in self._file.execute("SELECT picture FROM features WHERE network=?", (network,))
-        }
+        """The pictures of which a network's word is kept. Raises EvaluationError if the store is damaged."""
+        return set(self._of(network))
 
     def get(self, network: str, pictures: Iterable[str]) -> dict[str, np.ndarray]:
         """What is kept of these pictures; the others are left out."""
-        wanted = set(pictures)
-        rows = self._file.execute("SELECT picture, value FROM features WHERE network=?", (network,))
-        try:
-            return {
-                picture: np.load(io.BytesIO(value), allow_pickle=False)
-                for picture, value in rows
-                if picture in wanted
-            }
-        except (ValueError, sqlite3.DatabaseError) as error:
-            raise EvaluationError(
-                f"'{self._path}' is damaged ({error}). Delete it; what it held is computed again."
-            ) from error
+        kept = self._of(network)
+        return {picture: kept[picture] for picture in dict.fromkeys(pictures) if picture in kept}
 
     def put(self, network: str, values: Mapping[str, np.ndarray]) -> None:
-        """Keep results; all of them or none. Raises StorageError if the disk takes no more."""
-        rows = [(network, picture, _bytes(value)) for picture, value in values.items()]
-        try:
-            with self._file:
-                self._file.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?)", rows)
-        except sqlite3.OperationalError as error:
-            raise StorageError(
-                f"'{self._path}' takes no more features: {error}. Make room and run the same command again; it goes on "
-                "where it stopped."
-            ) from error
+        """Keep results. Raises StorageError if the disk takes no more."""
+        if not values:
+            return
+        from safetensors.numpy import save
+
+        kept = self._of(network)
+        whole = {picture: np.ascontiguousarray(value) for picture, value in values.items()}
+        if self._folder is not None:
+            storage.write(self._place(network) / f"{uuid.uuid4().hex}{_SUFFIX}", save(whole))
+        kept.update(whole)
+
+    def _of(self, network: str) -> dict[str, np.ndarray]:
+        if network not in self._kept:
+            kept: dict[str, np.ndarray] = {}
+            for path in sorted(self._place(network).glob(f"*{_SUFFIX}")) if self._folder is not None else ():
+                kept.update(_read(path))
+            self._kept[network] = kept
+        return self._kept[network]
+
+    def _place(self, network: str) -> Path:
+        assert self._folder is not None
+        kind = network.split("/")[0]
+        return self._folder / f"{kind}_{blake2b(network.encode(), digest_size=8).hexdigest()}"
 
 
-def _bytes(value: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, value, allow_pickle=False)
-    return buffer.getvalue()
+def _read(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return load(path.read_bytes())
+    except (OSError, SafetensorError, ValueError) as error:
+        raise EvaluationError(
+            f"'{path}' cannot be read ({error}). Delete it; what it held is computed again."
+        ) from error

@@ -2,11 +2,10 @@
 
 import io
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,16 +110,21 @@ def run_plan(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two runs in a folder would draw everything twice. SQLite's lock goes with its process, on every system."""
+    """Two runs in a folder would draw everything twice. The lock goes with its process, however that ends."""
+    from filelock import FileLock, Timeout
+
     folder.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(folder / _LOCK, timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise EvaluationError(
-                f"Another run is at work in '{folder}' ({error}). Wait for it, or give it more servers instead."
-            ) from error
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise EvaluationError(
+            f"Another run is at work in '{folder}'. Wait for it, or give it more servers instead."
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _photos(plan: Plan) -> dict[str, bytes]:

@@ -264,11 +264,7 @@ class _Scoring:
         if role not in self._extractors:
             return
         faces = Faces(self._features(role), self._contents, one.size)
-        note = (
-            "It conditions the pictures, so it flatters them."
-            if one.name in self._networks.conditioners
-            else ""
-        )
+        note = "conditions the pictures" if one.name in self._networks.conditioners else ""
         matched = self._matched(faces)
         if is_judge:
             self._matches = matched
@@ -291,7 +287,9 @@ class _Scoring:
             scores = np.where(known[None], likeness(drawn, np.where(known[:, None], gallery, 1.0)), -2.0)
             ranks = rank_in_gallery(scores, right)
             size = int(known.sum())
-            for k in (1, 10):
+            if size <= 10 and is_judge:
+                self._leave_out("right person among the first 10", f"there are {size} people in all")
+            for k in (1, 10) if size > 10 else (1,):
                 chance = NullLevel("chance", *(min(1.0, k / size),) * 3, measured_pairs=size)
                 add(
                     f"top{k}",
@@ -304,7 +302,7 @@ class _Scoring:
                     counts_misses=True,
                     levels=[chance],
                 )
-            add("rank", f"Rank of the right person of {size}", LOWER, ranks, defined=defined, median=True)
+            add("rank", f"Its rank among {size}", LOWER, ranks, defined=defined, median=True)
         elif is_judge:
             self._leave_out("rank in the gallery", "it takes two people or more")
         own = cosine_pairs(drawn, references)
@@ -483,7 +481,7 @@ class _Scoring:
                         clip.name,
                         HIGHER,
                         self._on_first(cosine_pairs(drawn, twins)),
-                        note="Low: the identity disturbs the picture.",
+                        note="low: the identity disturbs the picture",
                     )
                 )
             elif clip is self._networks.clips[0]:
@@ -593,10 +591,10 @@ class _Scoring:
         new = [(a, b) for _, a, b in pairs if f"{a}:{b}" not in known]
         distances = perceptual.distances([(crops[a], crops[b]) for a, b in new])
         self._store.put(
-            key, {f"{a}:{b}": np.array(value) for (a, b), value in zip(new, distances, strict=True)}
+            key, {f"{a}:{b}": np.array([value]) for (a, b), value in zip(new, distances, strict=True)}
         )
         kept = self._store.get(key, [f"{a}:{b}" for _, a, b in pairs])
-        values = np.array([float(kept[f"{a}:{b}"]) for _, a, b in pairs])
+        values = np.array([float(kept[f"{a}:{b}"][0]) for _, a, b in pairs])
         self._extra["diversity"] = estimate(values, [person for person, _, _ in pairs])
 
     def _of_times(self) -> None:
@@ -693,9 +691,7 @@ class _Scoring:
             assert self._networks.inception is not None
             spread = one.spread
             value = Estimate(one.drawn, one.value, one.value - spread, one.value + spread)
-            note = f"{one.drawn:,} pictures, {one.photos:,} photos" + (
-                ", too few to mean much" if one.is_small else ""
-            )
+            note = f"{one.drawn:,} pictures, {one.photos:,} photos" + (", too few" if one.is_small else "")
             add(key, key.upper(), LOWER, value, self._networks.inception.name, note)
         for phase, times in self._extra.get("times", {}).items():
             add(f"seconds_{phase}", f"Seconds, {PHASES[phase]}", LOWER, times)

@@ -39,6 +39,14 @@ TRIGGERS = {
 ALLOWED = {
     ("consistentid_core/data/report.py", "encoding"): "a page of pictures that needs no other file",
     (
+        "consistentid_core/evaluation/report/sheets.py",
+        "encoding",
+    ): "a page of pictures that needs no other file",
+    (
+        "consistentid_core/evaluation/servers.py",
+        "requests",
+    ): "the evaluation command queues pictures on the servers it is given; no node does",
+    (
         "consistentid_core/files/pickle_scan.py",
         "encoding",
     ): "names the error of a damaged archive, to word it",

@@ -47,13 +47,12 @@ def axis_of(values: Sequence[float | None]) -> Axis:
 
 
 def ruler(axis: Axis) -> str:
-    """The numbers of an axis."""
+    """The numbers of an axis, which keep their size in columns of any width."""
     marks = "".join(
-        f'<text x="{axis.x(mark):.1f}" y="22" text-anchor="middle" font-size="11" fill="var(--dim)">'
-        f"{axis.form.format(mark)}</text>"
+        f'<span style="left:{100 * axis.x(mark) / _WIDTH:.1f}%">{axis.form.format(mark)}</span>'
         for mark in axis.marks
     )
-    return _svg(marks, "")
+    return f'<div class="ruler">{marks}</div>'
 
 
 def interval(
@@ -81,6 +80,24 @@ def interval(
             f'<circle cx="{x:.1f}" cy="{_HEIGHT / 2}" r="5" fill="{colour}" stroke="var(--panel)" stroke-width="1.5"/>'
         )
     return _svg("".join(drawn), "; ".join(said))
+
+
+def bar(found: Mapping[str, Any], axis: Axis, colour: str) -> str:
+    """A value as a bar from the axis' low end, with its interval."""
+    if found["mean"] is None:
+        return ""
+    start, middle = axis.x(axis.low), _HEIGHT / 2
+    drawn = (
+        f'<rect x="{start:.1f}" y="{middle - 7}" width="{axis.x(axis.high) - start:.1f}" height="14" rx="4" '
+        f'fill="var(--track)"/><rect x="{start:.1f}" y="{middle - 7}" width="{axis.x(found["mean"]) - start:.1f}" '
+        f'height="14" rx="4" fill="{colour}"/>'
+    )
+    if found["low"] is not None:
+        drawn += (
+            f'<line x1="{axis.x(found["low"]):.1f}" x2="{axis.x(found["high"]):.1f}" y1="{middle}" y2="{middle}" '
+            'stroke="var(--text)" stroke-width="2"/>'
+        )
+    return _svg(drawn, "")
 
 
 def _level(level: Mapping[str, Any], axis: Axis) -> str:

@@ -38,6 +38,7 @@ _GROUPS: tuple[tuple[str, str, tuple[str, ...], charts.Axis | None], ...] = (
     ("Whole set", "lower is better", ("fid", "kid"), None),
     ("Seconds for a picture", "", ("seconds_start", "seconds_cold", "seconds_warm"), None),
 )
+_UNIT = charts.Axis(0.0, 1.0, charts.SHARE.marks)
 _SHARES = ("top1", "top10", "detection_rate", "face_share", "fgis_coverage")
 
 
@@ -112,18 +113,20 @@ def _table(result: Mapping[str, Any]) -> str:
             continue
         head = charts.ruler(axis) if axis is not None else ""
         rows.append(
-            f'<tr class="group"><td colspan="3">{title}<span>{explanation}</span></td><td>{head}</td><td></td></tr>'
+            f'<tr class="group"><td class="head" colspan="3">{title}<span class="why">{explanation}</span></td>'
+            f'<td class="head">{head}</td><td class="head"></td></tr>'
         )
         for metric in metrics:
             names |= {level["name"] for level in metric["levels"]}
             rows.append(_row(metric, axis))
     return f"""<section id="table"><h2>Results</h2>
 <p>Each value with its 95 % bootstrap interval. A likeness means something only beside its null levels: what two photos
-of one person, two strangers, and the same model without the identity score with the same network.</p>
+of one person, two strangers, and the same model without the identity score with the same network. <b>Faces found</b>:
+pictures without a face are left out; <b>miss = 0</b>: they count 0.</p>
 {charts.legend(sorted(names))}
-<table class="results"><colgroup><col style="width:30%"><col style="width:15%"><col style="width:13%"><col class="axis">
-<col style="width:7%"></colgroup><thead><tr><th>metric</th><th class="num">where a face is found</th>
-<th class="num">a miss counts 0</th><th></th><th class="num">n</th></tr></thead>
+<table class="results"><colgroup><col style="width:31%"><col style="width:15%"><col style="width:11%"><col class="axis">
+<col style="width:7%"></colgroup><thead><tr><th>metric</th><th class="num">faces found</th>
+<th class="num">miss = 0</th><th></th><th class="num">n</th></tr></thead>
 <tbody>{"".join(rows)}</tbody></table></section>"""
 
 
@@ -157,6 +160,8 @@ def _number(key: str, value: float | None) -> str:
         return f"{value:.0%}"
     if key in ("clip_t", "fid") or key.startswith("seconds"):
         return f"{value:.1f}"
+    if key == "kid":
+        return f"{value + 0.0:.4f}"
     return f"{value:g}" if key == "rank" else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
@@ -182,8 +187,8 @@ def _best_and_worst(result: Mapping[str, Any]) -> str:
         if picture["values"].get(metric["key"]) is not None
     ]
     scored.sort(key=lambda one: -one[0])
-    best = scored[:_SHOWN]
-    worst = scored[len(best) :][-_SHOWN:][::-1]
+    each = min(_SHOWN, (len(scored) + 1) // 2)
+    best, worst = scored[:each], scored[each:][-each:][::-1]
     title = f"{metric['title']} ({metric['network']})" if metric["network"] else metric["title"]
     missed = len(result["pictures"]) - len(scored)
     without = f" {missed:,} pictures have no such score and are in neither." if missed else ""
@@ -241,11 +246,11 @@ def _parts(result: Mapping[str, Any]) -> str:
         colour = "#{:02x}{:02x}{:02x}".format(*region.colour)
         cells = "".join(
             f"<td class='num value'>{_number('fgis', several[how]['mean'])}</td>"
-            f"<td style='width:30%'>{charts.interval(several[how], charts.COSINE, colour=colour)}</td>"
+            f"<td style='width:30%'>{charts.bar(several[how], _UNIT, colour)}</td>"
             for how in hows
         )
         rows.append(f"<tr><td>{region.label}</td>{cells}<td class='num'>{several[hows[0]]['n']:,}</td></tr>")
-    heads = "".join(f"<th class='num'>{how}</th><th>{charts.ruler(charts.COSINE)}</th>" for how in hows)
+    heads = "".join(f"<th class='num'>{how}</th><th>{charts.ruler(_UNIT)}</th>" for how in hows)
     return (
         "<section class='small'><h2>By facial part (FGIS)</h2><p>Only where both pictures show the part. Masked crops "
         "are mostly black, so their cosines are high for everybody.</p>"

@@ -39,9 +39,13 @@ tbody tr:last-child td { border-bottom: 0; }
 .value { font-weight: 650; font-size: 16px; }
 .ci { color: var(--dim); font-size: 13px; }
 .network { color: var(--dim); font-size: 13px; overflow-wrap: anywhere; }
-.group td { padding-top: 18px; font-weight: 650; border-bottom-color: var(--text); }
-.group span { font-weight: 400; color: var(--dim); font-size: 13px; margin-left: 8px; }
+.results td { padding: 5px 8px; line-height: 1.3; }
+.group td.head { padding-top: 18px; vertical-align: bottom; font-weight: 650; border-bottom-color: var(--text); }
+.group .why { font-weight: 400; color: var(--dim); font-size: 13px; margin-left: 8px; }
 .results { table-layout: fixed; }
+.ruler { position: relative; height: 16px; font-size: 11px; font-weight: 400; color: var(--dim); }
+.ruler span { position: absolute; transform: translateX(-50%); margin: 0; font-size: 11px; }
+.small .ruler span:nth-child(even) { display: none; }
 .results .axis { width: 40%; }
 .results svg, .small svg { display: block; width: 100%; height: 30px; }
 .small svg { height: 22px; }
