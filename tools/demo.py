@@ -4,6 +4,7 @@
     python tools/demo.py --size 512x768 --steps 30        slower, the size the original uses
     python tools/demo.py --photo me.jpg                   with the face parser's weights installed
     python tools/demo.py --sdxl                           the SDXL workflow instead of the SD1.5 one
+    python tools/demo.py --evaluate                       2 people × 3 prompts drawn, scored and reported
 
 Needs nothing but Python 3.10 or newer; the first run installs about 6 GB into .venv and .host.
 Model files that are not there are replaced by stand-ins: the portrait is then noise, and labelled so.
@@ -38,7 +39,11 @@ def main() -> int:
     parser.add_argument("--label-map", type=Path, help="its facial parts, in the face parser's 19 classes")
     parser.add_argument("--sdxl", action="store_true", help="make the portrait with SDXL")
     parser.add_argument("--gpu", action="store_true", help="let ComfyUI use the graphics card")
+    parser.add_argument("--evaluate", action="store_true", help="plan, draw, score and report a few pictures")
     options = parser.parse_args()
+    if options.evaluate:
+        job = {"size": _size(options.size), "steps": options.steps, "seed": options.seed, "gpu": options.gpu}
+        return prepare().run(["-m", "tools.evaluation_demo", json.dumps(job)])
 
     job = {
         "size": _size(options.size),

@@ -20,7 +20,7 @@ from typing import Any
 from ..data.progress import Progress
 from ..data.sources import find_sources
 from ..errors import ConsistentIDError, EvaluationError
-from ..identity.id_embedding import FACE_ORDERS, LARGE_TO_SMALL
+from ..identity.face_choice import FACE_ORDERS, LARGE_TO_SMALL
 from ..identity.providers import AUTO, PROVIDERS
 from .compare import compare
 from .compare import described as compared

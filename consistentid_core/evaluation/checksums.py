@@ -22,7 +22,12 @@ class Network:
 
     @property
     def is_stand_in(self) -> bool:
-        return STAND_IN in self.name.lower()
+        return says_stand_in(self.name)
+
+
+def says_stand_in(text: str) -> bool:
+    """Whether a name or a path is that of a network without training."""
+    return STAND_IN.replace("-", "") in text.lower().replace("-", "")
 
 
 def sha256_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from ..data.sources import Refusal, UnusableError, open_photo
 from ..faces.face_parts import find_parts
 from ..identity.face_analysis import Face
-from ..identity.id_embedding import FACE_ORDERS, LARGE_TO_SMALL
+from ..identity.face_choice import FACE_ORDERS, LARGE_TO_SMALL
 from ..regions import REGION_NAMES
 from .feature_store import FeatureStore
 from .metrics.fgis import CROPS, encode_parts, face_square, part_crops
@@ -47,7 +47,7 @@ def extractors_of(networks: Networks, *, order: str = LARGE_TO_SMALL) -> dict[st
     """All that the networks can say, by role: ``faces``, ``recogniser/<name>``, ``parts``, ``clip/<name>``, ``dino``,
     ``inception``, ``crop``.
 
-    order: which face comes first, a key of :data:`~..identity.id_embedding.FACE_ORDERS`.
+    order: which face comes first, a key of :data:`~..identity.face_choice.FACE_ORDERS`.
     """
     found: dict[str, Extractor] = {}
     detector = f"{networks.detector_sha256}/{order}/{_PREPARED}"

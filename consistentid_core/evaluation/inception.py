@@ -43,7 +43,7 @@ class InceptionEncoder:
 
 
 def load_inception(path: str | Path, device: str = "cpu") -> InceptionEncoder:
-    """torch-fidelity's Inception from its file (``pt_inception-2015-12-05-6726825d.pth``); nothing is downloaded.
+    """torch-fidelity's Inception from its file (``weights-inception-2015-12-05-6726825d.pth``); nothing is downloaded.
 
     Raises MissingModelError, CheckpointError or MissingDependencyError.
     """
@@ -62,7 +62,7 @@ def load_inception(path: str | Path, device: str = "cpu") -> InceptionEncoder:
     except Exception as error:  # a damaged file can raise almost anything in there
         raise CheckpointError(
             f"'{path}' cannot be loaded as the Inception network of FID: {str(error)[:300]}. Expected is "
-            "pt_inception-2015-12-05-6726825d.pth of torch-fidelity."
+            "weights-inception-2015-12-05-6726825d.pth of torch-fidelity."
         ) from error
     return InceptionEncoder(
         network.train(False).to(device), name=path.stem, sha256=sha256_of(path), device=device

@@ -11,7 +11,7 @@ from ..faces.bisenet import BiSeNet, load_weights
 from ..files.resolve import find_face_models
 from ..identity.face_analysis import open_face_analyser
 from ..identity.providers import AUTO
-from .checksums import STAND_IN, Network, sha256_of
+from .checksums import STAND_IN, Network, says_stand_in, sha256_of
 from .clip import ClipEncoder, load_clip
 from .dino import DinoEncoder, load_dino
 from .inception import InceptionEncoder, load_inception
@@ -67,7 +67,7 @@ def load_networks(files: Files) -> Networks:
 
     def note(role: str, one: Any, path: Path) -> Any:
         """Names a network in the result; one from a folder called stand-in says so wherever it is named."""
-        if STAND_IN in str(path).lower() and STAND_IN not in one.name.lower():
+        if says_stand_in(str(path)) and not says_stand_in(one.name):
             one.name = f"{STAND_IN} {one.name}"
         networks.used.append(Network(role, one.name, one.sha256))
         return one

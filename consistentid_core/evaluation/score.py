@@ -11,7 +11,7 @@ import numpy as np
 from ..data.progress import Progress
 from ..data.sources import Refusal, Source, content_id, hash_sources
 from ..errors import EvaluationError
-from ..identity.id_embedding import FACE_ORDERS, LARGE_TO_SMALL
+from ..identity.face_choice import FACE_ORDERS, LARGE_TO_SMALL
 from ..regions import REGION_NAMES
 from .feature_store import FeatureStore
 from .features import extract, extractors_of
