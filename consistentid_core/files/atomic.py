@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,6 +23,18 @@ def write_whole(path: Path, data: bytes, *, lasting: bool = True) -> None:
     """
     with _unfinished(path.parent, data, lasting) as unfinished:
         os.replace(unfinished, path)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Write a copy of a file, in place of one of that name, and wait until it is on its disk."""
+    unfinished = path.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        shutil.copyfile(source, unfinished)
+        with unfinished.open("r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def write_numbered(

@@ -1,12 +1,15 @@
 """ComfyUI's MODEL, VAE, CLIP and CLIP_VISION as the frozen models of the training core.
 
 Two traps of the host are dealt with here. Nodes run in inference mode, and tensors made there can never take
-part in a backward pass: :func:`trainable_copy` loads the UNet anew outside of it. And the host keeps of the VAE's
-distribution only the middle, while training samples from it: :meth:`HostModels.encode_pictures` asks for both halves.
+part in a backward pass: :func:`trainable_copy` loads the UNet anew outside of it, and what the encoders make in it is
+copied (:func:`_as_nodes_run`). And the host keeps of the VAE's distribution only the middle, while training samples
+from it: :meth:`HostModels.encode_pictures` asks for both halves.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
+from typing import Any
 
 import comfy.model_management
 import comfy.utils
@@ -33,6 +36,29 @@ from ..prompt.tokens import FIRST_ENCODER, clip_family, escape_brackets
 _PREDICTIONS = {ModelType.EPS: "noise", ModelType.V_PREDICTION: "velocity"}
 
 
+def _as_nodes_run(encode: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a frozen encoder in inference mode, as nodes do, and copy what it returns out of it.
+
+    The host moves weights about while it encodes, and weights that were loaded in this mode can be moved in no other.
+    """
+
+    @wraps(encode)
+    def encoded(*arguments):
+        with torch.inference_mode():
+            found = encode(*arguments)
+        return _copied(found)
+
+    return encoded
+
+
+def _copied(found):
+    if isinstance(found, torch.Tensor):
+        return found.clone()
+    if isinstance(found, EncodedTexts):
+        return EncodedTexts(**{name: _copied(one) for name, one in vars(found).items()})
+    return found if found is None else tuple(map(_copied, found))
+
+
 class HostModels:
     """See :class:`..consistentid_core.training.frozen.FrozenModels`.
 
@@ -56,9 +82,9 @@ class HostModels:
             )
         self.predicts = prediction
         self._model, self._vae, self._clip, self._clip_vision = model, vae, clip, clip_vision
-        comfy.model_management.load_models_gpu([model], force_full_load=True)
         self.device = model.load_device
         self.unet_module = model.model.diffusion_model.requires_grad_(False)
+        self._bring_unet()
         sigmas = model.model.model_sampling.sigmas.detach().clone()
         self.alphas_cumprod = (1 / (1 + sigmas.square())).to(self.device)
 
@@ -77,10 +103,14 @@ class HostModels:
         with recomputed(blocks):
             yield
 
+    def _bring_unet(self) -> None:
+        with torch.inference_mode():  # it may move encoders away, which are loaded in this mode
+            comfy.model_management.load_models_gpu([self._model], force_full_load=True)
+        _leave_inference_mode(self.unet_module)
+
     def unet(self, noisy, timesteps, rows, pooled, sizes):
         """The UNet in its own dtype; see the core's protocol."""
-        # The memory manager may have moved it away while an encoder ran.
-        comfy.model_management.load_models_gpu([self._model], force_full_load=True)
+        self._bring_unet()  # The memory manager may have moved it away while an encoder ran.
         dtype = self._model.model.get_dtype_inference()
         arguments = {}
         if pooled is not None:
@@ -90,7 +120,7 @@ class HostModels:
             noisy.to(dtype), timesteps.float(), context=rows.to(dtype), transformer_options={}, **arguments
         ).float()
 
-    @torch.no_grad()
+    @_as_nodes_run
     def encode_pictures(self, pixels):
         """Mean and deviation of the latents, scaled for the UNet."""
         image = pixels.movedim(1, -1)  # BCHW -> BHWC
@@ -103,12 +133,12 @@ class HostModels:
         deviation = (0.5 * logvar.clamp(-30, 20)).exp()
         return scaled, self._model.model.process_latent_in(mean + deviation) - scaled
 
-    @torch.no_grad()
+    @_as_nodes_run
     def encode_clip(self, pixel_values):
         """Penultimate hidden states, (n, 257, 1280)."""
         return encode_pixels(self._clip_vision, pixel_values.cpu()).to(self.device)
 
-    @torch.no_grad()
+    @_as_nodes_run
     def encode_texts(self, texts: Sequence[str]) -> EncodedTexts:
         """Captions are literal: brackets mean nothing in them."""
         encoded = [self._encode_text(text) for text in texts]
@@ -151,20 +181,50 @@ class HostModels:
         return [token for chunk in chunks for token, _, word in chunk if word != 0]
 
 
-def trainable_copy(model):
-    """A MODEL whose tensors can take part in a backward pass, with the patches of the given one.
+def trainable_copy(model, precision: torch.dtype | None = None):
+    """A MODEL of its own with the patches of the given one, whose tensors can take part in a backward pass.
 
-    To be called outside inference mode. Raises ModelMismatchError for a model without a file behind it.
+    To be called outside inference mode.
+    precision: in which the UNet computes; None for the one the host chooses.
+    Raises ModelMismatchError for a model without a file behind it.
     """
-    try:
-        copy = model.clone(force_deepcopy=True)
-    except RuntimeError as error:
+    if model.cached_patcher_init is None:
         raise ModelMismatchError(
             "The model cannot be trained on as it is: it was put together by nodes and has no file to be loaded from a "
             "second time. Save it with Save Checkpoint and train on that file."
-        ) from error
+        )
+    load, arguments, *place = model.cached_patcher_init
+    loaded = load(*arguments, disable_dynamic=True)
+    loaded = loaded[place[0]] if place else loaded
+    copy = model.clone(disable_dynamic=True, model_override=loaded.get_clone_model_override())
+    # The host would count the given model as loaded when this one is gone.
+    copy.parent = None
     copy.model.requires_grad_(False)
+    if precision is not None:
+        _compute_in(copy.model, precision)
     return copy
+
+
+def _compute_in(model, dtype: torch.dtype) -> None:
+    """Let a model that is not loaded yet compute in a precision, and keep its weights in it where they are plain."""
+    plain = {torch.float32, torch.float16, torch.bfloat16}
+    unet = model.diffusion_model
+    if {one.dtype for one in unet.parameters()} <= plain:
+        unet.to(dtype)
+        unet.dtype, model.manual_cast_dtype = dtype, None
+    else:  # 8-bit weights stay what they are and are cast where they are used
+        model.manual_cast_dtype = dtype
+
+
+def _leave_inference_mode(module: torch.nn.Module) -> None:
+    """Replace weights that the host moved in inference mode, while an encoder ran or a picture was drawn."""
+    for part in module.modules():
+        for name, parameter in part._parameters.items():
+            if parameter is not None and parameter.is_inference():
+                part._parameters[name] = torch.nn.Parameter(parameter.clone(), requires_grad=False)
+        for name, buffer in part._buffers.items():
+            if buffer is not None and buffer.is_inference():
+                part._buffers[name] = buffer.clone()
 
 
 @contextmanager
