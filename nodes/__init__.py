@@ -16,12 +16,13 @@ from . import (
     model,
     saved_people,
     simple,
+    train,
 )
 from .host import folders, help_page, web_files
 from .host.checked_inputs import check_inputs
 from .models.types import CARRIED
 
-#: In the order of the node menu: loaders, the photo, the prompt, the model.
+#: In the order of the node menu: loaders, the photo, the prompt, the model, training.
 NODES: list[type[io.ComfyNode]] = [
     check_inputs(node, CARRIED)
     for topic in (
@@ -38,6 +39,7 @@ NODES: list[type[io.ComfyNode]] = [
         leak_control,
         lora_hooks,
         simple,
+        train,
     )
     for node in topic.NODES
 ]

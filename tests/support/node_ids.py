@@ -20,4 +20,5 @@ NODE_IDS = (
     "ConsistentIDLeakControl",
     "ConsistentIDLoraHooks",
     "ConsistentIDSimple",
+    "ConsistentIDTrain",
 )

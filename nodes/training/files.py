@@ -1,0 +1,70 @@
+"""Where a run of the training node keeps its states, and where its weights go for the loader."""
+
+import csv
+import math
+import re
+from pathlib import Path
+
+import folder_paths
+
+from ...consistentid_core.files.atomic import copy_whole
+from ...consistentid_core.training.state import AVERAGE, WEIGHTS, SaveError, saved_states
+from ..host import folders
+
+#: Below ComfyUI's output folder. Not in output/consistentid, whose files are people.
+RUNS = "consistentid_training"
+
+_NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f.][^\\/:*?\"<>|\x00-\x1f]*")
+
+
+def run_folder(name: str) -> Path:
+    """The folder of a run.
+
+    Raises ValueError for a name that cannot be a file's, or if the loader has a file of that name from elsewhere.
+    """
+    if not _NAME.fullmatch(name.strip()) or len(name) > 100:
+        raise ValueError(
+            f"'{name}' cannot be used as output_name: it becomes the name of a file and of a folder. Use letters, "
+            "digits, spaces, - and _, without slashes."
+        )
+    folder = Path(folder_paths.get_output_directory()) / RUNS / name.strip()
+    taken = [path for path in _published(name.strip()).values() if path.exists()]
+    if taken and not saved_states(folder / "states"):
+        raise ValueError(
+            f"'{taken[0]}' is there already and no run in '{folder.parent}' made it. Choose another output_name, or "
+            "move the file."
+        )
+    return folder
+
+
+def publish(name: str, state: Path) -> str:
+    """Copy the weights of a saved state to where Load ConsistentID Model lists them; returns their name there.
+
+    The running average goes beside them as ``<name>_ema``. Raises SaveError if they cannot be copied.
+    """
+    files = {path.stem: path for path in state.iterdir() if path.stem in (WEIGHTS, AVERAGE)}
+    suffix = files[WEIGHTS].suffix
+    for stem, path in _published(name.strip(), suffix).items():
+        if stem not in files:
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            copy_whole(files[stem], path)
+        except OSError as error:
+            raise SaveError(
+                f"The trained weights could not be copied to '{path}': {error}. They are whole in '{state}'; copy "
+                f"'{files[stem].name}' from there under a name of your own."
+            ) from error
+    return _published(name.strip(), suffix)[WEIGHTS].name
+
+
+def losses_of(folder: Path) -> list[float]:
+    """The loss of every step of a run that was written down, those before an interruption included."""
+    with (folder / "steps.csv").open(newline="", encoding="utf-8") as file:
+        values = [float(row["loss"]) for row in csv.DictReader(file)]
+    return [value for value in values if math.isfinite(value)]
+
+
+def _published(name: str, suffix: str = ".safetensors") -> dict[str, Path]:
+    folder = Path(folder_paths.get_folder_paths(folders.CONSISTENTID)[0])
+    return {WEIGHTS: folder / f"{name}{suffix}", AVERAGE: folder / f"{name}_ema{suffix}"}
