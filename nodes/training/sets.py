@@ -14,8 +14,7 @@ from ...consistentid_core.data.shard_store import INDEX
 from ...consistentid_core.data.steps import Settings, check_settings
 from ...consistentid_core.errors import MissingModelError
 from ...consistentid_core.files.catalogue import FACE_PARSER
-from ...consistentid_core.files.resolve import likely
-from ..host import folders
+from ..host import folders, model_choice
 
 logger = logging.getLogger(__name__)
 
@@ -96,16 +95,8 @@ def _build_example(root: Path) -> Path:
     store = open_store(root, FolderStore.kind)
     todo = plan(photos, store)
     if todo.pending:
-        listed = folders.list_weights(*folders.FACE_PARSING)
-        parser = likely(filter(FACE_PARSER.may_be, listed), FACE_PARSER)
-        if parser is None:
-            raise MissingModelError(
-                f"Building the example set needs {FACE_PARSER.what}: no file is in "
-                f"{', '.join(f'models/{one}' for one in folders.FACE_PARSING)}. Fetch {FACE_PARSER} from "
-                f"{FACE_PARSER.address}, or choose a set that is built."
-            )
         settings = Settings(
-            face_parser=folders.find_weights(parser, *folders.FACE_PARSING),
+            face_parser=model_choice.find(model_choice.AUTO, FACE_PARSER),
             insightface=tuple(folder_paths.get_folder_paths(folders.INSIGHTFACE)),
             captions=f"file:{_PHOTOS / 'captions.json'}",
         )

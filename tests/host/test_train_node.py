@@ -363,7 +363,7 @@ def test_sets_are_listed_by_their_paths(place):
 
 
 def test_the_example_is_built_when_it_is_first_used(place, monkeypatch, tmp_path):
-    with pytest.raises(MissingModelError, match="Building the example set needs BiSeNet face parser"):
+    with pytest.raises(MissingModelError, match="BiSeNet face parser"):
         sets.find_set(sets.EXAMPLE)
     written = write_networks(tmp_path / "networks")
     parser = place / "models" / "consistentid" / "face_parsing.safetensors"

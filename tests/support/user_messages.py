@@ -22,8 +22,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("consistentid_core", "nodes")
-#: Reached by training code only, never through the interface.
-NOT_IN_THE_INTERFACE = ("training", "data", "evaluation")
+#: Explained in pages of their own, docs/training.md and docs/data.md.
+NOT_IN_THE_INTERFACE = (
+    "consistentid_core/training",
+    "consistentid_core/data",
+    "consistentid_core/evaluation",
+)
+#: Of the training command alone.
+NOT_IN_THE_INTERFACE += ("nodes/training/command.py", "nodes/training/start_host.py")
 
 GAP = "\0"
 
@@ -55,7 +61,7 @@ def source_files() -> list[Path]:
         path
         for package in PACKAGES
         for path in sorted((ROOT / package).rglob("*.py"))
-        if not set(path.relative_to(ROOT).parts) & set(NOT_IN_THE_INTERFACE)
+        if not path.relative_to(ROOT).as_posix().startswith(NOT_IN_THE_INTERFACE)
     ]
 
 

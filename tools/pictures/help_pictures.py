@@ -67,6 +67,7 @@ def main() -> int:
         "mix.jpg": lambda: mixed_parts(parsed),
         "best.jpg": lambda: best_of_two(parsed),
         "saved.png": lambda: saved_person(parsed),
+        "training.png": lambda: training_run(parsed),
     }
     for name, draw in pictures.items():
         _save(draw(), FOLDER / name)
@@ -335,6 +336,32 @@ def weight_curves() -> Image.Image:
         for start, end in pairwise(points):
             sheet.line(start, end, region_named("eyes").colour)
         sheet.text((left + 72, top + 104), curve, anchor="mm", size=_SMALL)
+    return sheet.finished()
+
+
+def training_run(parsed: FacePhoto) -> Image.Image:
+    """From a set of portraits over a falling loss to a file; the curve is drawn, not measured."""
+    sheet = Sheet(WIDTH, 230)
+    head = np.s_[20:220, 120:320]
+    coloured = draw_overlay(parsed.image, parsed.parts)
+    sheet.paste(parsed.image[head], (14, 22, 74, 82))
+    sheet.paste(coloured[head], (78, 22, 138, 82))
+    sheet.paste(np.ascontiguousarray(coloured[head][:, ::-1]), (14, 86, 74, 146))
+    sheet.paste(np.ascontiguousarray(parsed.image[head][:, ::-1]), (78, 86, 138, 146))
+    sheet.text((76, 180), "dataset", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.arrow((144, 84), (166, 84))
+    sheet.plate((172, 22, 316, 146), _PANEL)
+    losses = [0.2 + 0.7 * 0.9**i + 0.05 * np.sin(2.1 * i) for i in range(30)]
+    points = [(180 + 128 * i / 29, 138 - 100 * loss) for i, loss in enumerate(losses)]
+    for start, end in pairwise(points):
+        sheet.line(start, end, region_named("eyes").colour)
+    sheet.text((244, 180), "Train ConsistentID", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.arrow((322, 84), (344, 84))
+    sheet.box((350, 40, 466, 128))
+    sheet.text((408, 72), "weights", anchor="mm", size=_SMALL)
+    sheet.text((408, 98), "file", anchor="mm", size=_SMALL)
+    sheet.text((408, 180), "Load", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((408, 204), "ConsistentID", anchor="mm", size=_SMALL, colour=_DIM)
     return sheet.finished()
 
 
