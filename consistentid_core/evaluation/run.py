@@ -157,7 +157,7 @@ class _Desk:
         self._ended = False
         self.error: BaseException | None = None
 
-    def take(self, person: str) -> Job | None:
+    def take(self, person: str | None) -> Job | None:
         """The next job, of the same person if there is one: a server keeps what it knows of a photo.
 
         Waits while other servers are at work, whose jobs may come back. None: there is nothing more to do.
@@ -247,7 +247,7 @@ class _Worker:
     def work(self) -> None:
         if not self._is_there():
             return
-        person = ""
+        person = None
         while (job := self._desk.take(person)) is not None:
             person = job.person
             try:
