@@ -11,14 +11,14 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import paths, real_faces, workflow
+from . import judges, paths, real_faces, workflow
 from .base_directory import base_directory
 from .console import CommandError, run_command, say, step
 from .environment import Environment
-from .model_files import ModelFile, by_folder_type, models_folders, resolve
+from .model_files import ModelFile, Wanted, by_folder_type, models_folders, resolve
 from .portrait import WORKFLOW
 from .server import Server
-from .standins import catalogue, judges
+from .standins import catalogue
 
 FOLDER = paths.OUTPUT / "evaluation"
 PEOPLE, RUN = FOLDER / "people", FOLDER / "run"
@@ -42,8 +42,7 @@ _STEPS = 4  # stand-ins draw noise, which takes no more
 def main() -> int:
     job = json.loads(sys.argv[1])
     environment = Environment(Path(sys.executable), Path(os.environ["COMFYUI_PATH"]))
-    wanted = {key: value for key, value in catalogue.FULL.items() if key != catalogue.CAPTIONER}
-    models = resolve(wanted, models_folders(environment.comfyui))
+    models = _models(models_folders(environment.comfyui))
     standins = [model.title for model in models.values() if model.is_standin]
     shutil.rmtree(FOLDER, ignore_errors=True)
     _write_inputs(models)
@@ -64,6 +63,20 @@ def main() -> int:
         say(f"Drawn with STAND-INS (random weights), so it is noise: {', '.join(standins)}")
     say(f"Open {RUN / 'report.html'}")
     return 0
+
+
+def _models(folders: list[Path]) -> dict[str, ModelFile]:
+    """The released models if they are there; else stand-ins, which are narrow, since noise is all they draw."""
+    pair = (catalogue.CHECKPOINT, catalogue.CONSISTENTID)
+    are_there = all(_is_there(catalogue.FULL[key], folders) for key in pair)
+    chosen = catalogue.FULL if are_there else catalogue.NARROW
+    wanted = {key: value for key, value in chosen.items() if key != catalogue.CAPTIONER}
+    return resolve(wanted, folders)
+
+
+def _is_there(model: Wanted, folders: list[Path]) -> bool:
+    places = (folder / kind for folder in folders for kind in model.folder_types)
+    return any(place.is_dir() and model.recognise(place) for place in places)
 
 
 def _write_inputs(models: Mapping[str, ModelFile]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_data import Angles, hand_networks, metric, painted, save
+from evaluation_data import Angles, find_several, hand_networks, metric, painted, save, several
 
 from consistentid_core.errors import EvaluationError
 from consistentid_core.evaluation.feature_store import FeatureStore
@@ -247,24 +247,6 @@ def test_an_unknown_order_of_faces_is_named(collection):
 
 
 # ---------------------------------------------------------------- several people
-
-
-def several(*angles):
-    """A picture with a painted face for each angle, 64 pixels each."""
-    return np.concatenate([painted(angle) for angle in angles], axis=1)
-
-
-def find_several(picture):
-    from dataclasses import replace
-
-    from evaluation_data import find_painted
-
-    found = []
-    for left in range(0, picture.shape[1], 64):
-        for face in find_painted(picture[:, left : left + 64]):
-            box = (face.box[0] + left, face.box[1], face.box[2] + left, face.box[3])
-            found.append(replace(face, box=box, points=face.points + [left, 0]))
-    return found
 
 
 def test_faces_of_several_people_are_matched_and_blends_measured(tmp_path):

@@ -1,6 +1,7 @@
 """People, a workflow, a plan, and networks whose numbers can be worked out by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +70,21 @@ def find_painted(picture: np.ndarray) -> list[Face]:
         return []
     points = np.array([[23, 26], [41, 26], [32, 36], [25, 46], [39, 46]], np.float32)
     return [Face((8.0, 8.0, 56.0, 56.0), points, 0.9)]
+
+
+def several(*angles: float | None) -> np.ndarray:
+    """A picture with a painted face for each angle, 64 pixels each."""
+    return np.concatenate([painted(angle) for angle in angles], axis=1)
+
+
+def find_several(picture: np.ndarray) -> list[Face]:
+    """The faces of such a picture, from left to right."""
+    found = []
+    for left in range(0, picture.shape[1], 64):
+        for face in find_painted(picture[:, left : left + 64]):
+            box = (face.box[0] + left, face.box[1], face.box[2] + left, face.box[3])
+            found.append(replace(face, box=box, points=face.points + [left, 0]))
+    return found
 
 
 class Angles:

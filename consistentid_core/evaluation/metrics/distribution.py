@@ -3,6 +3,7 @@
 Both say little below a few thousand pictures: FID is then mostly the number of pictures. Source: EVALUATION 2.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,8 @@ def kid(drawn: np.ndarray, photos: np.ndarray) -> Distance:
 
     _check(drawn, photos)
     smaller = min(len(drawn), len(photos))
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it keeps all features, which are here already
         torch.manual_seed(_SEED)
         # One subset of everything where there is no more: subsets of it would be the same ones again.
         metric = KernelInceptionDistance(

@@ -1,12 +1,12 @@
-"""Networks that judge pictures, of the true classes with random weights: small, and their numbers mean nothing.
+"""Stand-ins of the networks that judge pictures: of the true classes, small, with random weights.
 
-Their names say stand-in, and every table that uses them repeats it.
+Their numbers mean nothing. Their names say stand-in, and every table that uses them repeats it.
 """
 
 import shutil
 from pathlib import Path
 
-from . import insightface
+from .standins import insightface
 
 CLIP, DINO = "stand-in-clip", "stand-in-dino"
 RECOGNISER, INCEPTION, ALEXNET = "stand-in-recogniser.onnx", "stand-in-inception.pth", "stand-in-alexnet.pth"
