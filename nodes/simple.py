@@ -31,7 +31,16 @@ class ConsistentIDSimple(io.ComfyNode):
             category=CATEGORY,
             description="A person from one photo, in one node: connect it between the checkpoint and the sampler. "
             "It runs the separate ConsistentID nodes with their defaults; use those for every other option.",
-            search_aliases=["face id", "identity", "same person", "portrait", "ipadapter"],
+            search_aliases=[
+                "face id",
+                "identity",
+                "same person",
+                "portrait",
+                "face swap",
+                "ipadapter",
+                "instantid",
+                "pulid",
+            ],
             enable_expand=True,
             inputs=[
                 # Raw links: the inner nodes get the wires themselves, which keeps their results cached.

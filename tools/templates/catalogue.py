@@ -5,6 +5,7 @@ from .graph import Template
 from .guided import CONTROLNET, IMG2IMG, INPAINT, STYLE_LORA
 from .portraits import PAINTED_MASKS, SAVED_EMBEDDING, SD15, SDXL, SIMPLE
 from .several import MIX_PARTS, ONE_EACH, SEVERAL_PHOTOS, TWO_PEOPLE
+from .small_faces import PASTE_BACK, SECOND_PASS
 
 TEMPLATES: list[Template] = [
     SD15,
@@ -16,6 +17,8 @@ TEMPLATES: list[Template] = [
     SAVED_EMBEDDING,
     IMG2IMG,
     INPAINT,
+    PASTE_BACK,
+    SECOND_PASS,
     CONTROLNET,
     STYLE_LORA,
     SEVERAL_PHOTOS,

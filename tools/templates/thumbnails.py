@@ -182,6 +182,59 @@ def _inpaint() -> str:
     return f"<div class=full style='filter:brightness(.8)'>{_image(grey, (0, 0, 512, 397))}</div>{hole}{arrow}{face}"
 
 
+def _paste_back() -> str:
+    """A row of grey people, and the coloured face on its way to one of them."""
+    grey = _grey()
+    mirrored = np.ascontiguousarray(grey[:, ::-1])
+    people = "".join(
+        f"<div style='left:{160 * i}px;top:0;width:160px;height:{_ART}px;filter:brightness({light})'>"
+        f"{_image(pixels, box, 160, _ART)}</div>"
+        for i, (pixels, box, light) in enumerate(
+            [
+                (grey, (140, 0, 310, 395), 0.55),
+                (mirrored, (205, 10, 369, 391), 0.8),
+                (grey, (150, 0, 300, 349), 0.55),
+            ]
+        )
+    )
+    cut = "<div style='left:168px;top:36px;width:144px;height:144px;border:4px dashed #fff'></div>"
+    face = (
+        "<div class=frame style='left:300px;top:186px;width:150px;height:150px;border-radius:50%'>"
+        f"{_image(_parts(), _FACE, 150, 150)}</div>"
+    )
+    arrow = (
+        f"<svg class=full viewBox='0 0 {SIDE} {_ART}' fill='none' stroke='#fff' stroke-width='6'>"
+        "<path d='M296 262 Q 240 260 240 198'/><path d='M222 216 l 18 -20 l 18 20'/></svg>"
+    )
+    return f"{people}{cut}{arrow}{face}"
+
+
+def _second_pass() -> str:
+    """The small face of a picture in few pixels, and the same face large and sharp."""
+    whole = (0, 0, 512, 397)
+    x, y = _in_art(whole)
+    left, top, right, bottom = _FACE
+    coarse = np.asarray(
+        Image.fromarray(_photo()[top:bottom, left:right]).resize((14, 14), Image.Resampling.BOX)
+    )
+    place = f"left:{x(left)}px;top:{y(top)}px;width:{x(right) - x(left)}px;height:{y(bottom) - y(top)}px"
+    small = (
+        f"<div style='{place};border:3px dashed #fff;image-rendering:pixelated'>"
+        f"{_image(coarse, None, round(x(right) - x(left)) - 6, round(y(bottom) - y(top)) - 6)}</div>"
+    )
+    large = (
+        "<div class=frame style='left:268px;top:120px;width:196px;height:228px'>"
+        f"{_image(_photo(), (160, 40, 288, 189), 196, 228)}</div>"
+    )
+    rays = (
+        f"<svg class=full viewBox='0 0 {SIDE} {_ART}' fill='none' stroke='#fff' stroke-width='2' opacity='.7'>"
+        f"<path d='M{x(right)} {y(top)} L 464 120 M{x(left)} {y(bottom)} L 268 348'/></svg>"
+    )
+    return (
+        f"<div class=full style='filter:brightness(.75)'>{_image(_photo(), whole)}</div>{rays}{small}{large}"
+    )
+
+
 def _pose() -> str:
     pose = np.asarray(draw_pose())[60:640]
     return (
@@ -296,6 +349,8 @@ _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_saved_embedding": _saved,
     "consistentid_img2img": _restyle,
     "consistentid_inpaint": _inpaint,
+    "consistentid_paste_back": _paste_back,
+    "consistentid_second_pass": _second_pass,
     "consistentid_controlnet": _pose,
     "consistentid_style_lora": _style_lora,
     "consistentid_several_photos": _several_photos,
