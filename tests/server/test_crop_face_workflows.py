@@ -24,7 +24,6 @@ def twin(host):
     def load(name):
         twin = workflows.load(f"{name}_api.json")
         workflows.use_models(twin, host.models)
-        workflows.set_inputs(twin, "EmptyLatentImage", width=SIZE, height=SIZE)
         workflows.set_inputs(twin, "KSampler", steps=STEPS)
         # The parser's stand-in sees no face in a drawing.
         workflows.set_inputs(twin, "ConsistentIDFaceParser", no_face="no parts (original)")
@@ -63,6 +62,7 @@ def test_a_face_is_replaced_in_a_group_picture_and_nothing_else(host, twin, grou
 
 def test_a_second_pass_changes_the_small_face_alone(host, twin, group):
     workflow = twin("consistentid_second_pass")
+    change(workflow, "EmptyLatentImage", width=SIZE, height=SIZE)
     # Random weights draw no face: the first pass is the group picture.
     workflow["group"] = {"class_type": "LoadImage", "inputs": {"image": group}}
     change(workflow, "ConsistentIDCropFace", image=["group", 0], **RIGHT_ONE)
@@ -73,6 +73,7 @@ def test_a_second_pass_changes_the_small_face_alone(host, twin, group):
 
 def test_a_face_that_is_not_there_is_reported_at_the_node(host, twin, group):
     workflow = twin("consistentid_second_pass")
+    change(workflow, "EmptyLatentImage", width=SIZE, height=SIZE)
     workflow["group"] = {"class_type": "LoadImage", "inputs": {"image": group}}
     change(workflow, "ConsistentIDCropFace", image=["group", 0], face_index=2)
     change(workflow, "ImageCompositeMasked", destination=["group", 0])

@@ -44,9 +44,14 @@ def test_a_face_that_is_large_enough_is_said_to_pass(found):
     assert not portrait["isCut"] and "the photo passes as it is" in portrait["line"]
 
 
-def test_the_simple_node_is_found_by_another_name_and_crops_small_faces_when_new(found):
-    simple = found["simple"]
-    assert (simple["placed"], simple["fresh"], simple["reopened"]) == ("ConsistentIDSimple", "auto", "auto")
+def test_the_simple_node_is_the_first_that_a_newcomer_finds(found):
+    placed = found["simple"]["placed"]
+    assert len(placed) == 6
+    assert placed == dict.fromkeys(placed, "ConsistentIDSimple")
+
+
+def test_a_new_simple_node_crops_small_faces(found):
+    assert (found["simple"]["fresh"], found["simple"]["reopened"]) == ("auto", "auto")
 
 
 def test_a_simple_node_from_before_there_was_a_choice_goes_on_as_it_was(found):

@@ -44,12 +44,10 @@ async function cropFaces(page, options) {
   await page.waitForFunction(() => !(/** @type {HTMLElement} */ (document.querySelector(".consistentid-crop")).hidden));
   await settle(page);
   const second = await read(page);
-  await page.evaluate(
-    ({ id, values }) => {
-      for (const widget of app.graph.getNodeById(id).widgets) if (widget.name in values) widget.value = values[widget.name];
-    },
-    { id: CROP, values: { below_share: 0.3 } },
-  );
+  await page.evaluate((id) => {
+    const { widgets } = app.graph.getNodeById(id);
+    widgets.find((/** @type {any} */ { name }) => name === "below_share").value = 0.3;
+  }, CROP);
   await run(page, LATER);
   await settle(page);
   const portrait = await read(page);
@@ -57,15 +55,14 @@ async function cropFaces(page, options) {
   return { before, first, clicked, second, portrait };
 }
 
-/** Find the node by one of its other names and place it, then open it as an older workflow has it. @param {Page} page */
+/** What a newcomer may look for. */
+const WORDS = ["face swap", "face id", "portrait", "instantid", "pulid", "same person"];
+
+/** Find the node by its other names and place it, then open it as an older workflow has it. @param {Page} page */
 async function placeSimple(page) {
-  await load(page, { nodes: [], links: [], groups: [], version: 0.4 });
-  await page.mouse.dblclick(800, 600);
-  await page.keyboard.type("same person", { delay: 20 });
-  await page.waitForTimeout(800);
-  await page.keyboard.press("Enter");
-  await page.waitForFunction(() => app.graph.nodes.length === 1);
-  const placed = await page.evaluate(() => app.graph.nodes[0].type);
+  /** @type {Record<string, string>} */
+  const placed = {};
+  for (const word of WORDS) placed[word] = await placeFirst(page, word);
   const crop = () =>
     page.evaluate(() => app.graph.nodes[0].widgets.find((/** @type {any} */ { name }) => name === "crop")?.value);
   const fresh = await crop();
@@ -81,6 +78,22 @@ async function placeSimple(page) {
   });
   await settle(page);
   return { placed, fresh, reopened, older: await crop() };
+}
+
+/**
+ * Place the first node that a search finds on an empty canvas.
+ * @param {Page} page
+ * @param {string} word
+ * @returns {Promise<string>} its id
+ */
+async function placeFirst(page, word) {
+  await load(page, { nodes: [], links: [], groups: [], version: 0.4 });
+  await page.mouse.dblclick(800, 600);
+  await page.keyboard.type(word, { delay: 20 });
+  await page.waitForTimeout(800);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => app.graph.nodes.length === 1);
+  return page.evaluate(() => app.graph.nodes[0].type);
 }
 
 /** Save the workflow and open it again. @param {Page} page */
