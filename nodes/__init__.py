@@ -18,7 +18,7 @@ from . import (
     simple,
     train,
 )
-from .host import folders, help_page, web_files
+from .host import file_status, folders, help_page, web_files
 from .host.checked_inputs import check_inputs
 from .models.types import CARRIED
 
@@ -50,6 +50,7 @@ class ConsistentIDExtension(ComfyExtension):
         folders.register()
         web_files.serve()
         help_page.register()
+        file_status.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

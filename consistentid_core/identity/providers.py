@@ -80,6 +80,18 @@ def clashing_builds() -> str:
     )
 
 
+def packages_to_install() -> str:
+    """pip's arguments for the packages of face recognition that are not installed; "" if they are.
+
+    Nothing is imported. From 1.0 on insightface makes pip install onnxruntime for the CPU, over a build for a
+    graphics card, so where there is one it comes alone.
+    """
+    has_runtime = any(map(_is_installed, _BUILDS))
+    if _is_installed("insightface"):
+        return "" if has_runtime else "onnxruntime"
+    return "--no-deps insightface" if has_runtime else "insightface onnxruntime"
+
+
 def _is_installed(package: str) -> bool:
     try:
         version(package)

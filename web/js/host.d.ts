@@ -58,6 +58,8 @@ interface HostExtension {
   setup?(): void | Promise<void>;
   nodeCreated?(node: HostNode): void;
   onNodeOutputsUpdated?(outputs: Record<string, any>): void;
+  /** The lists of files are read again. */
+  refreshComboInNodes?(): void | Promise<void>;
 }
 
 interface HostApp {

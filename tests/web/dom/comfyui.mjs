@@ -40,14 +40,26 @@ export const app = {
       },
     },
   },
+  /** The user refreshes the lists of files. */
+  refresh() {
+    for (const extension of extensions) extension.refreshComboInNodes?.();
+  },
   registerExtension(/** @type {any} */ extension) {
     for (const { id, defaultValue } of extension.settings ?? []) settings.set(id, defaultValue);
     extensions.push(extension);
   },
 };
 
+/** What the server answers, by the beginning of the path. @type {Map<string, (path: string) => any>} */
+export const answers = new Map();
+
 export const api = Object.assign(new EventTarget(), {
   apiURL: (/** @type {string} */ path) => path,
+  async fetchApi(/** @type {string} */ path) {
+    const answer = answers.get(path.split("?")[0]);
+    const body = await answer?.(path);
+    return { ok: answer !== undefined, json: async () => body };
+  },
 });
 
 /**

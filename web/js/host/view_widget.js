@@ -14,6 +14,9 @@ const MARGIN = 8;
 const MIDDLE_BUTTON = 1;
 const MIDDLE_BUTTON_HELD = 4;
 
+/** The height that each view asks for. @type {WeakMap<HTMLElement, number>} */
+const heights = new WeakMap();
+
 /** The latest view of each node, by the node's place. @type {Map<string, WeakRef<HTMLElement>>} */
 const roots = new Map();
 
@@ -22,17 +25,21 @@ const roots = new Map();
  * @param {HostNode} node
  * @param {string} name
  * @param {HTMLElement} root
- * @param {{ minWidth: number, minHeight: number }} size of the node's width and the view's height
+ * @param {{ minWidth: number, minHeight: number, isFixed?: boolean }} size of the node's width and the view's height;
+ *   isFixed: what room there is more is for other views
  * @returns the widget
  */
-export function addView(node, name, root, { minWidth, minHeight }) {
+export function addView(node, name, root, { minWidth, minHeight, isFixed = false }) {
   loadStyles();
+  heights.set(root, minHeight);
   root.style.setProperty("--min-height", `${minHeight}px`);
+  const outer = () => (heights.get(root) ?? minHeight) + 2 * MARGIN;
   const widget = node.addDOMWidget(name, WIDGET_TYPE, root, {
     serialize: false,
     hideOnZoom: false,
     margin: MARGIN,
-    getMinHeight: () => minHeight + 2 * MARGIN,
+    getMinHeight: outer,
+    ...(isFixed ? { getMaxHeight: outer } : {}),
   });
   widget.serialize = false;
   passThrough(root);
@@ -40,6 +47,21 @@ export function addView(node, name, root, { minWidth, minHeight }) {
   const [width, height] = node.computeSize();
   node.setSize([Math.max(minWidth, width), Math.max(node.size[1], height)]);
   return widget;
+}
+
+/**
+ * Give a view another height; the node grows if it must, and never shrinks.
+ * @param {HostNode} node
+ * @param {HTMLElement} root
+ * @param {number} minHeight
+ */
+export function setViewHeight(node, root, minHeight) {
+  if (heights.get(root) === minHeight) return;
+  heights.set(root, minHeight);
+  root.style.setProperty("--min-height", `${minHeight}px`);
+  const [width, height] = node.computeSize();
+  node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
+  app.canvas.setDirty(true, true);
 }
 
 /**
