@@ -40,6 +40,7 @@ app.registerExtension({
     // The view keeps it alive as long as there is the node.
     looks.add(new WeakRef(look));
     addView(node, "model_files", view.root, { minWidth: 340, minHeight: CLOSED, isFixed: true });
+    putBefore(node, "model_files", "parts_preview");
     view.details.addEventListener("toggle", () => setViewHeight(node, view.root, view.details.open ? OPEN : CLOSED));
     onWidgetsChanged(node, CHOICES, look);
     const onExecutionStart = node.onExecutionStart;
@@ -58,3 +59,15 @@ app.registerExtension({
     }
   },
 });
+
+/**
+ * The scripts of the pack come in any order, and so would the views of a node.
+ * @param {HostNode} node
+ * @param {string} name of the widget to move
+ * @param {string} before which, if it is there already
+ */
+function putBefore(node, name, before) {
+  const widgets = node.widgets ?? [];
+  const [from, to] = [name, before].map((one) => widgets.findIndex((widget) => widget.name === one));
+  if (to >= 0 && to < from) widgets.splice(to, 0, ...widgets.splice(from, 1));
+}

@@ -131,7 +131,19 @@ test("without an answer it says so", async () => {
   }
 });
 
+test("it stands above the parts of the face, whichever script came first", async () => {
+  await import("../../../web/js/parts.js");
+  const node = addNode("ConsistentIDSimple", CHOICES);
+  const names = node.widgets.map((/** @type {any} */ { name }) => name);
+  assert.deepEqual(names, ["model_name", "face_parser", "model_files", "parts_preview"]);
+  const other = addNode("ConsistentIDSimple", { ...CHOICES, parts_preview: null });
+  assert.deepEqual(
+    other.widgets.map((/** @type {any} */ { name }) => name).slice(0, 4),
+    ["model_name", "face_parser", "model_files", "parts_preview"],
+  );
+});
+
 test("other nodes have no such view", () => {
   const node = addNode("ConsistentIDFaceParser", {});
-  assert.equal(node.widgets.length, 0);
+  assert.equal(node.widgets.some((/** @type {any} */ { name }) => name === "model_files"), false);
 });
