@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from comfy_extras.nodes_train import LossGraphNode
-from consistentid_pack.consistentid_core.data.folder_store import FolderStore
 from consistentid_pack.consistentid_core.data.reading import open_portraits
 from consistentid_pack.consistentid_core.errors import MissingModelError, ModelMismatchError
 from consistentid_pack.consistentid_core.identity.id_embedding import IDEmbedding
@@ -35,9 +34,8 @@ from consistentid_pack.nodes.training.host_adapter import HostModels, trainable_
 from golden_host import GoldenCLIP, clip_vision, small_unet
 from golden_training import host_models
 from PIL import Image
-from portrait_data import photo, quick_steps, write_networks
+from portrait_data import store_portraits, write_networks
 
-from consistentid_core.data.portrait import to_png
 from nodes import VAEDecode, common_ksampler
 from tools.model_files import resolve
 from tools.standins import catalogue
@@ -107,18 +105,8 @@ def place(empty_folders, start, monkeypatch):
     models.mkdir(parents=True)
     (models / "start.safetensors").write_bytes(start.read_bytes())
     folder_paths.folder_names_and_paths["datasets"] = ([str(empty_folders / "datasets")], set())
-    FolderStore(empty_folders / "datasets" / "faces").store([row(number) for number in range(8)])
+    store_portraits(empty_folders / "datasets" / "faces", 8)
     return empty_folders
-
-
-def row(number):
-    return quick_steps(
-        {
-            "reason": "", "name": f"{number}.png", "content_id": f"{number:032x}", "size": 1, "time": 1,
-            "data": to_png(photo(number)), "resized": to_png(photo(number, 64, 64)), "suffix": ".png",
-            "width": 160, "height": 200, "notes": [],
-        }
-    )  # fmt: skip
 
 
 @pytest.fixture
@@ -178,7 +166,7 @@ def test_it_trains_and_the_file_loads(run, place, sd15, monkeypatch):
 
 def test_the_loss_falls_on_one_portrait(run, place):
     text = SETTINGS + "validation_samples: 0\nbackground_probability: 0\nlog_every: 1\n"
-    FolderStore(place / "datasets" / "one").store([row(0)])
+    store_portraits(place / "datasets" / "one", 1)
     run(dataset="one", steps=12, settings=text, batch_size=2)
     with (place / "output" / "consistentid_training" / "trained" / "steps.csv").open() as file:
         losses = [float(one["noise_loss"]) for one in csv.DictReader(file)]
@@ -317,8 +305,7 @@ def test_models_that_do_not_belong_together_are_named(run, vision):
 
 
 def test_an_empty_set_is_named(run, place):
-    FolderStore(place / "datasets" / "empty").store([])
-    (place / "datasets" / "empty" / "FGID_JSON").mkdir(parents=True, exist_ok=True)
+    (place / "datasets" / "empty" / "FGID_JSON").mkdir(parents=True)
     with pytest.raises(TrainingStoppedError, match="holds no sample that can be trained on"):
         run(dataset="empty")
 
@@ -352,13 +339,13 @@ def test_the_weights_are_whole_where_they_cannot_be_copied(run, place, monkeypat
 
 
 def test_sets_are_listed_by_their_paths(place):
-    FolderStore(place / "datasets" / "more" / "of them").store([row(0)])
+    store_portraits(place / "datasets" / "more" / "of them", 1)
     (place / "datasets" / "photos").mkdir()
     assert sets.list_sets() == ["faces", "more/of them", sets.EXAMPLE]
     assert len(open_portraits(sets.find_set("more/of them"))) == 1
     assert sets.find_set("faces", str(place / "elsewhere")) == Path(place / "elsewhere")
     before = sets.set_stamp("more/of them")
-    FolderStore(place / "datasets" / "more" / "of them").store([row(1)])
+    store_portraits(place / "datasets" / "more" / "of them", 2)
     assert sets.set_stamp("more/of them") != before
 
 
@@ -418,7 +405,9 @@ def test_a_checkpoint_is_loaded_anew_to_be_trained_on(family, sd15, vision):
     assert torch.equal(model.model.state_dict()[key], given)
 
 
-def test_new_weights_are_the_default():
+@pytest.mark.usefixtures("place")
+def test_a_new_node_begins_anew_and_keeps_its_seed():
     inputs = {one.id: one for one in TrainConsistentID.define_schema().inputs}
     assert inputs["start_from"].default == inputs["start_from"].options[0] == NEW
+    # Another seed would be another run, which cannot go on with this one.
     assert inputs["seed"].control_after_generate is False

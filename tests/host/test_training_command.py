@@ -6,12 +6,9 @@ from pathlib import Path
 
 import folder_paths
 import pytest
-from consistentid_pack.consistentid_core.data.folder_store import FolderStore
 from consistentid_pack.nodes.training import command
 from golden_training import host_models
-from portrait_data import photo, quick_steps
-
-from consistentid_core.data.portrait import to_png
+from portrait_data import store_portraits
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = Path(folder_paths.__file__).resolve().parent
@@ -29,17 +26,7 @@ pytestmark = pytest.mark.usefixtures("outside_inference_mode")
 
 @pytest.fixture
 def data(tmp_path):
-    rows = [
-        quick_steps(
-            {
-                "reason": "", "name": f"{number}.png", "content_id": f"{number:032x}", "size": 1, "time": 1,
-                "data": to_png(photo(number)), "resized": to_png(photo(number, 64, 64)), "suffix": ".png",
-                "width": 160, "height": 200, "notes": [],
-            }
-        )
-        for number in range(4)
-    ]  # fmt: skip
-    FolderStore(tmp_path / "data").store(rows)
+    store_portraits(tmp_path / "data", 4)
     return tmp_path / "data"
 
 

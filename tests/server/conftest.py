@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
+from portrait_data import store_portraits
 from server_host import (
     PACK_IMPORT_SECONDS,
     SDXL_CHECKPOINT,
     SDXL_CONSISTENTID,
+    SET,
     SIZE,
     STEPS,
     WIDE_CONSISTENTID,
@@ -61,6 +63,7 @@ def host(tmp_path_factory):
     with base_directory(folders, archive=archive, pack_name=PACK_NAME) as base:
         shutil.copytree(NEIGHBOUR, base.folder / "custom_nodes" / "neighbour")
         _make_pictures(base.input)
+        store_portraits(base.folder / "datasets" / SET, 3)
         _make_bad_files(base.folder / "models" / "consistentid", models[catalogue.CONSISTENTID])
         log = paths.LOGS / f"test-server-{environment.comfyui.name}.log"  # two versions may run at once
         with Server(environment, base, log=log, arguments=arguments) as server:

@@ -7,7 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from server_host import SDXL_CHECKPOINT, SDXL_CONSISTENTID, SIZE
+from server_host import SDXL_CHECKPOINT, SDXL_CONSISTENTID, SET, SIZE
 
 from tools import paths
 from tools import workflow as workflows
@@ -184,6 +184,14 @@ def make_small(workflow: workflows.Workflow) -> None:
         "ConsistentIDFaceCaptioner": {"max_new_tokens": 8},
         # Pictures of random weights have no face. A cut-out as small as the pictures:
         "ConsistentIDCropFace": {"no_face": "whole photo", "smallest": 0},
+        "ConsistentIDTrain": {
+            "dataset": SET,
+            "resolution": SIZE,
+            "steps": STEPS,
+            "accumulation": 1,
+            "precision": "fp32",
+            "settings": "{rank: 4, ema_decay: 0, sample_steps: 2}",
+        },
     }
     for node in workflow.values():
         node["inputs"].update(changes.get(node["class_type"], {}))

@@ -6,6 +6,8 @@ import numpy as np
 from drawn_faces import draw
 from PIL import Image
 
+from consistentid_core.data.folder_store import FolderStore
+from consistentid_core.data.portrait import to_png
 from consistentid_core.data.rows import Row
 from consistentid_core.data.steps import Settings
 from tools.standins import bisenet, insightface
@@ -28,6 +30,18 @@ def write_photos(folder: Path, count: int) -> list[str]:
     return names
 
 
+def store_portraits(folder: Path, count: int) -> None:
+    """Portraits of so many people in a set, as :func:`quick_steps` makes them."""
+    rows = []
+    for number in range(count):
+        read = Row(
+            reason="", name=f"{number}.png", content_id=f"{number:032x}", size=1, time=1, data=to_png(photo(number)),
+            resized=to_png(photo(number, 64, 64)), suffix=".png", width=160, height=200, notes=[],
+        )  # fmt: skip
+        rows.append(quick_steps(read))
+    FolderStore(folder).store(rows)
+
+
 def write_networks(folder: Path) -> Settings:
     """Stand-ins of the face parser and of InsightFace's networks, and settings that name them."""
     parser = folder / "face_parsing.safetensors"
@@ -42,8 +56,6 @@ def quick_steps(row: Row) -> Row:
     """What the steps make of a good photo, without their networks."""
     label_map = np.zeros((8, 8), np.uint8)
     label_map[2:6, 2:6], label_map[3, 3] = 1, 10
-    from consistentid_core.data.portrait import to_png
-
     vector = np.zeros(512, np.float32)
     vector[0] = 1
     return row | Row(

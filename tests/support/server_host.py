@@ -23,6 +23,9 @@ PACK_IMPORT_SECONDS = pytest.StashKey[str]()
 #: Key of the full-size adapter, which does not fit the narrow base model.
 WIDE_CONSISTENTID = "wide_consistentid"
 
+#: A training set in the server's folder for data sets.
+SET = "faces"
+
 #: Keys of the models of the other family.
 SDXL_CHECKPOINT, SDXL_CONSISTENTID = "sdxl_checkpoint", "sdxl_consistentid"
 

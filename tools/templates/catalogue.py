@@ -6,6 +6,7 @@ from .guided import CONTROLNET, IMG2IMG, INPAINT, STYLE_LORA
 from .portraits import PAINTED_MASKS, SAVED_EMBEDDING, SD15, SDXL, SIMPLE
 from .several import MIX_PARTS, ONE_EACH, SEVERAL_PHOTOS, TWO_PEOPLE
 from .small_faces import PASTE_BACK, SECOND_PASS
+from .training import TRAIN
 
 TEMPLATES: list[Template] = [
     SD15,
@@ -25,4 +26,5 @@ TEMPLATES: list[Template] = [
     MIX_PARTS,
     ONE_EACH,
     TWO_PEOPLE,
+    TRAIN,
 ]

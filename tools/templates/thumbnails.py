@@ -339,6 +339,33 @@ def _one_each() -> str:
     return cards
 
 
+def _training() -> str:
+    """A wall of portraits, some with their parts, and a loss that falls; the curve is drawn, not measured."""
+    photo, parts = _photo(), _parts()
+    wall = ""
+    for number in range(12):
+        column, row = number % 4, number // 4
+        pixels = parts if number in (1, 4, 7, 10) else photo
+        left, top, right, bottom = (150, 36, 296, 190)
+        if (column + row) % 2:
+            pixels = np.ascontiguousarray(pixels[:, ::-1])
+            left, right = 512 - right, 512 - left
+        wall += (
+            f"<div style='left:{120 * column}px;top:{124 * row}px;filter:brightness(.62) "
+            f"hue-rotate({(0, 200, 95, 30)[(column + 2 * row) % 4]}deg)'>"
+            f"{_image(pixels, (left, top, right, bottom), 120, 124)}</div>"
+        )
+    losses = [0.1 + 0.8 * 0.86**i + 0.06 * np.sin(2.3 * i) * 0.95**i for i in range(26)]
+    points = " ".join(f"{24 + 336 * i / 25:.1f},{196 - 180 * loss:.1f}" for i, loss in enumerate(losses))
+    curve = (
+        "<div class=box style='left:48px;top:84px;width:384px;height:212px;padding:0'>"
+        "<svg width=384 height=212 fill='none' stroke-linecap='round' stroke-linejoin='round'>"
+        f"<path d='M24 14 V196 H364' stroke='#8b93a5' stroke-width='3'/>"
+        f"<polyline points='{points}' stroke='{_css(REGIONS[1])}' stroke-width='6'/></svg></div>"
+    )
+    return wall + curve
+
+
 _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_sd15": _portrait,
     "consistentid_simple": _simple,
@@ -357,6 +384,7 @@ _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_mix_parts": _mix_parts,
     "consistentid_one_each": _one_each,
     "consistentid_two_people": _two_people,
+    "consistentid_train": _training,
 }
 
 
