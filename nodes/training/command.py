@@ -33,6 +33,7 @@ def main(path: Path, *, dry_run: bool) -> int:
             done = train(
                 config, frozen, frozen.base_weight, samples,
                 processes=processes, dry_run=dry_run, recomputed=frozen.recomputed, should_stop=should_stop,
+                draw_sample=frozen.drawing(config),
             )  # fmt: skip
     except ConsistentIDError as error:
         logger.error("%s", error)

@@ -28,10 +28,12 @@ from ...consistentid_core.text.tokens import (
     row_positions,
     single_row,
 )
+from ...consistentid_core.training.config import TrainingConfig
 from ...consistentid_core.training.frozen import EncodedTexts
 from ...consistentid_core.training.recompute import recomputed
 from ..person.clip_features import check_is_vit_h, encode_pixels
 from ..prompt.tokens import FIRST_ENCODER, clip_family, escape_brackets
+from .draw import HostDrawing
 
 _PREDICTIONS = {ModelType.EPS: "noise", ModelType.V_PREDICTION: "velocity"}
 
@@ -92,6 +94,10 @@ class HostModels:
         """A frozen attention matrix; name: ``to_q`` ... ``to_out``."""
         target = "to_out.0" if name == "to_out" else name
         return self.unet_module.get_parameter(f"{layer.weight_prefix}.{target}.weight")
+
+    def drawing(self, config: TrainingConfig) -> HostDrawing:
+        """Draws sample pictures with this very UNet, while no hooks of a run are on it."""
+        return HostDrawing(self._model, self._vae, self._clip, self._clip_vision, config)
 
     @contextmanager
     def recomputed(self) -> Iterator[None]:

@@ -38,17 +38,25 @@ def main(pack: Path, arguments: Sequence[str]) -> int:
 
 def start(comfyui: Path) -> None:
     """Make ComfyUI's modules importable, with the settings it reads from its own command line."""
-    import torch
-
     # First: the pack's folder has a package `nodes`, and ComfyUI a module of that name.
     sys.path.insert(0, str(comfyui.resolve()))
     before = sys.argv
-    sys.argv = ["main.py", *([] if torch.cuda.is_available() else ["--cpu"])]
+    sys.argv = ["main.py", *device_arguments()]
     try:
         importlib.import_module("comfy.options").enable_args_parsing()
         importlib.import_module("comfy.cli_args")
     finally:
         sys.argv = before
+
+
+def device_arguments() -> list[str]:
+    """What ComfyUI has to be told about the device: it finds cards of NVIDIA, AMD, Intel and Apple by itself."""
+    import torch
+
+    found = (getattr(torch, name, None) for name in ("cuda", "xpu", "mps", "npu", "mlu"))
+    if any(one is not None and one.is_available() for one in found):
+        return []
+    return ["--directml"] if importlib.util.find_spec("torch_directml") else ["--cpu"]
 
 
 def load_pack(pack: Path) -> None:
