@@ -5,6 +5,7 @@
     python tools/demo.py --photo me.jpg                   with the face parser's weights installed
     python tools/demo.py --sdxl                           the SDXL workflow instead of the SD1.5 one
     python tools/demo.py --evaluate                       2 people × 3 prompts drawn, scored and reported
+    python tools/demo.py --train                          a set is built and trained on, and the file used
 
 Needs nothing but Python 3.10 or newer; the first run installs about 6 GB into .venv and .host.
 Model files that are not there are replaced by stand-ins: the portrait is then noise, and labelled so.
@@ -40,7 +41,10 @@ def main() -> int:
     parser.add_argument("--sdxl", action="store_true", help="make the portrait with SDXL")
     parser.add_argument("--gpu", action="store_true", help="let ComfyUI use the graphics card")
     parser.add_argument("--evaluate", action="store_true", help="plan, draw, score and report a few pictures")
+    parser.add_argument("--train", action="store_true", help="train a few steps on stand-ins, use the file")
     options = parser.parse_args()
+    if options.train:
+        return prepare().run(["-m", "tools.train_demo"])
     if options.evaluate:
         job = {"size": _size(options.size), "steps": options.steps, "seed": options.seed, "gpu": options.gpu}
         return prepare().run(["-m", "tools.evaluation_demo", json.dumps(job)])

@@ -30,7 +30,7 @@ PORTRAIT, PARTS, PROMPT = "portrait.png", "face_parts.png", "prompt.txt"
 CROP_COUNT = 5
 
 _ASSETS = paths.WORKFLOWS / "assets"
-_PHOTO, _LABEL_MAP = _ASSETS / "astronaut.png", _ASSETS / "astronaut_labels.png"
+PHOTO, LABEL_MAP = _ASSETS / "astronaut.png", _ASSETS / "astronaut_labels.png"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def main() -> int:
         say(f"Starting the ComfyUI server (its output: {log.relative_to(paths.ROOT)})")
         with Server(environment, base, log=log, arguments=[] if job.gpu else ["--cpu"]) as server:
             client = Client(server.url)
-            run = _run(client, prompt, standins)
+            run = run_workflow(client, prompt, standins)
             _collect(client, prompt, run)
     _report(standins)
     return 0
@@ -82,7 +82,7 @@ def require_pair(checkpoint: ModelFile, consistentid: ModelFile) -> None:
 
 def _pictures(job: Job, models: Mapping[str, ModelFile]) -> tuple[Path, Path | None]:
     """The photo, and its label map if the face parser has no real weights to make one."""
-    photo = Path(job.photo) if job.photo else _PHOTO
+    photo = Path(job.photo) if job.photo else PHOTO
     label_map = Path(job.label_map) if job.label_map else None
     if label_map is None and models[catalogue.FACE_PARSER].is_standin:
         if job.photo:
@@ -90,7 +90,7 @@ def _pictures(job: Job, models: Mapping[str, ModelFile]) -> tuple[Path, Path | N
                 "Your own photo needs the face parser's weights (face_parsing.pth in models/consistentid) "
                 "or its facial parts as --label-map."
             )
-        label_map = _LABEL_MAP
+        label_map = LABEL_MAP
     return photo, label_map
 
 
@@ -122,7 +122,8 @@ def _workflow(
     return prompt
 
 
-def _run(client: Client, prompt: workflow.Workflow, standins: list[str]) -> Run:
+def run_workflow(client: Client, prompt: workflow.Workflow, standins: list[str]) -> Run:
+    """Run a workflow and show how it goes. standins: noted in the pictures it saves."""
     say("Running the workflow")
     # SaveImage writes each entry into the picture's metadata.
     extra_data = {"extra_pnginfo": {"consistentid_standins": standins}}
@@ -143,27 +144,28 @@ def _collect(client: Client, prompt: workflow.Workflow, run: Run) -> None:
         for path in paths.OUTPUT.glob(old):
             path.unlink()
 
-    _save_picture(client, _shown(prompt, run, "SaveImage", "images"), PORTRAIT)
-    _save_picture(client, _shown(prompt, run, "PreviewImage", "images"), PARTS)
-    crops = _shown(prompt, run, "ConsistentIDFaceEncoder", "consistentid_crops")
+    save_picture(client, shown(prompt, run, "SaveImage", "images"), PORTRAIT)
+    save_picture(client, shown(prompt, run, "PreviewImage", "images"), PARTS)
+    crops = shown(prompt, run, "ConsistentIDFaceEncoder", "consistentid_crops")
     if len(crops) != CROP_COUNT:
         raise CommandError(f"The workflow made {len(crops)} crops of facial parts, expected {CROP_COUNT}.")
     for number, crop in enumerate(crops, start=1):
-        _save_picture(client, [crop], f"crop_{number}_{crop['region']}.png")
-    texts = _shown(prompt, run, "ConsistentIDFaceEncoder", "consistentid_prompt")
+        save_picture(client, [crop], f"crop_{number}_{crop['region']}.png")
+    texts = shown(prompt, run, "ConsistentIDFaceEncoder", "consistentid_prompt")
     if not texts or not texts[0]["words"]:
         raise CommandError("The workflow gave no aligned prompt with part words.")
     (paths.OUTPUT / PROMPT).write_text(_describe(texts[0]), "utf-8")
 
 
-def _shown(prompt: workflow.Workflow, run: Run, class_type: str, key: str) -> list[dict[str, Any]]:
+def shown(prompt: workflow.Workflow, run: Run, class_type: str, key: str) -> list[dict[str, Any]]:
     """What the first node of a class shows under a key; empty if it shows nothing."""
     node_id = next(workflow.nodes_of(prompt, class_type))
-    shown: list[dict[str, Any]] = run.outputs.get(node_id, {}).get(key, [])
-    return shown
+    found: list[dict[str, Any]] = run.outputs.get(node_id, {}).get(key, [])
+    return found
 
 
-def _save_picture(client: Client, pictures: list[dict[str, str]], name: str) -> None:
+def save_picture(client: Client, pictures: list[dict[str, str]], name: str) -> None:
+    """Write the first picture into ``output/``; raises CommandError if there is none."""
     if not pictures:
         raise CommandError(f"The workflow made no {name}.")
     content = client.view({key: pictures[0][key] for key in ("filename", "subfolder", "type")})
