@@ -61,7 +61,7 @@ def main() -> int:
     with base_directory(by_folder_type(models.values())) as base:
         portraits = base.folder / "datasets" / _SET
         say("2 of 5  A training set from docs/training_example, and what training would use of it")
-        _build_set(portraits, models)
+        _build_set(environment, portraits, models)
         say(f"3 of 5  {_STEPS} steps with the training command")
         _train(environment, base, portraits, models)
         say("4 of 5  The same with the node, in a real server")
@@ -82,7 +82,7 @@ def main() -> int:
     return 0
 
 
-def _build_set(portraits: Path, models: Mapping[str, ModelFile]) -> None:
+def _build_set(environment: Environment, portraits: Path, models: Mapping[str, ModelFile]) -> None:
     parser = models[catalogue.FACE_PARSER]
     build = [
         "build", _EXAMPLE / "photos", portraits, "--captions", f"file:{_EXAMPLE / 'captions.json'}",
@@ -90,7 +90,8 @@ def _build_set(portraits: Path, models: Mapping[str, ModelFile]) -> None:
     ]  # fmt: skip
     _run("consistentid_core.data", *build)
     # 1: training would read less of some portraits, which is to be expected of parts found by chance.
-    _run("consistentid_core.data", "check", portraits, expected=(0, 1))
+    tokenizer = environment.comfyui / "comfy" / "sd1_tokenizer"
+    _run("consistentid_core.data", "check", portraits, "--tokenizer", tokenizer, expected=(0, 1))
 
 
 def _train(
