@@ -8,6 +8,7 @@ import pytest
 from reporting import fail_with
 
 from consistentid_core.files.catalogue import EXAMPLE_FILES, JUDGE_FILES, MODEL_FILES
+from tools.templates.model_links import RECOGNISING, WITH_BUTTON
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -88,6 +89,34 @@ def test_the_models_a_workflow_names_come_from_where_the_catalogue_says(path):
         for model in _models(json.loads(path.read_text("utf-8")))
     }
     assert named and named <= known
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_tells_the_checksum_of_every_model_that_has_one(path):
+    known = {file.name: file.sha256 for file in ALL}
+    for model in _models(json.loads(path.read_text("utf-8"))):
+        told = (model.get("hash"), model.get("hash_type"))
+        assert told == ((known[model["name"]], "SHA256") if known[model["name"]] else (None, None))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_model_entry_has_the_name_in_its_node_s_widget(path):
+    """The interface finds an entry by the value of a widget."""
+    for node in json.loads(path.read_text("utf-8"))["nodes"]:
+        for model in node["properties"].get("models", []):
+            assert model["name"] in node["widgets_values"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_the_first_line_of_a_note_names_what_has_no_download_button(path):
+    workflow = json.loads(path.read_text("utf-8"))
+    active = [node for node in workflow["nodes"] if node["mode"] == 0]
+    (note,) = (node["widgets_values"][0] for node in active if node["type"] == "MarkdownNote")
+    first = note.splitlines()[1]
+    for model in _models(active):
+        assert (model["name"] in first) == (not model["name"].endswith(WITH_BUTTON)), first
+    reads_faces = any(node["type"] in RECOGNISING for node in active)
+    assert ("InsightFace's two files" in first) == reads_faces
 
 
 def _models(value):

@@ -29,7 +29,8 @@ GOOD_PHOTO = (
 #: Names are set in bold, not in code style: the darker theme of Nodes 2.0 shows code in a note as blue on blue.
 MODEL_FILES = """
 ### Model files
-ComfyUI lists what is missing. Their folders below **models**:
+ComfyUI lists what is missing, with a button for what it can fetch itself. All at once: run **python -m \
+consistentid_core.files fetch sd15** in the pack's folder. Their folders below **models**:
 - **checkpoints**: a photographic SD1.5 model
 - **consistentid**: ConsistentID-v1.bin and face_parsing.pth from \
 [JackAILab/ConsistentID](https://huggingface.co/JackAILab/ConsistentID)

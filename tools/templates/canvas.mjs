@@ -76,7 +76,7 @@ async function draw({ workflow, pack }) {
     const isOurs = type.startsWith("ConsistentID");
     node.properties.cnr_id = isOurs ? pack.name : "comfy-core";
     if (isOurs) node.properties.ver = pack.version;
-    if (models.length) node.properties.models = models;
+    if (models.length) node.properties.models = models.map(entryOf);
     if (is_muted) node.mode = LiteGraph.NEVER;
     nodes.set(key, node);
   }
@@ -97,6 +97,11 @@ async function draw({ workflow, pack }) {
     if (!link) {
       throw new Error(`${workflow.name}: ${output.node}.${output.name} does not connect to ${node.type}.${name}.`);
     }
+  }
+
+  /** @param {any} model */
+  function entryOf({ hash, ...model }) {
+    return hash ? { ...model, hash, hash_type: "SHA256" } : model;
   }
 
   /** @param {any} node @param {string} name @param {unknown} value */

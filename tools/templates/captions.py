@@ -25,8 +25,8 @@ The words for face, ears, eyes, nose and mouth in the caption carry the parts of
 it, as for the training of ConsistentID.
 
 1. **The person**: {GOOD_PHOTO}.
-2. **Load Face Captioner**: choose a folder in models/LLM with all files of \
-[llava-hf/llava-1.5-7b-hf](https://huggingface.co/llava-hf/llava-1.5-7b-hf), or keep **use hub_id** and switch on \
+2. **Load Face Captioner**: *auto* takes the folder in models/LLM with all files of \
+[llava-hf/llava-1.5-7b-hf](https://huggingface.co/llava-hf/llava-1.5-7b-hf). Or choose **use hub_id** and switch on \
 **allow_download** once (14 GB).
 3. **Prompt**: write what the picture shows. Press **Run**.
 

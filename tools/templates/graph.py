@@ -18,13 +18,14 @@ TEAL, GREY = "#2f8d8d", "#5c6670"
 class ModelLink:
     """A file a loader wants, for the interface's list of missing models.
 
-    directory: ComfyUI's name of the folder it goes to.  url: where it can be fetched; the list offers only
-    files that have one.
+    name: as the loader's widget has it.  directory: ComfyUI's name of the folder it goes to.  url: where it can be
+    fetched; the list offers only files that have one.  hash: its sha256, if that is known.
     """
 
     name: str
     directory: str
     url: str
+    hash: str | None = None
 
 
 @dataclass(frozen=True)

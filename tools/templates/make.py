@@ -17,6 +17,7 @@ from ..environment import Environment
 from ..server import Server
 from .catalogue import TEMPLATES
 from .graph import Template
+from .model_links import note_of
 from .portraits import SAVED_PERSON
 from .thumbnails import thumbnail
 
@@ -67,6 +68,7 @@ def _draw(templates: list[Template], url: str, programs: browser.Browser) -> Non
         "workflows": [
             {
                 **template.description(),
+                "note": note_of(template),
                 "id": str(uuid.uuid5(uuid.NAMESPACE_URL, template.name)),
                 "thumbnail": thumbnail(template),
             }

@@ -115,7 +115,7 @@ SDXL = Template(
 
 What differs from SD1.5: the model files, the size ({_XL_SIZE}), CFG {_XL.guidance}, 50 steps, the sentence of \
 *Caption Face* and **parse_size** {_XL.parse_size}.
-{MODEL_FILES.replace("SD1.5", "SDXL").replace("ConsistentID-v1", "ConsistentID_SDXL-v1")}""",
+{MODEL_FILES.replace("SD1.5", "SDXL").replace("ConsistentID-v1", "ConsistentID_SDXL-v1").replace("sd15", "sdxl")}""",
     groups=[
         [
             Group(
