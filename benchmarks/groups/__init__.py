@@ -8,4 +8,5 @@ GROUPS = {
     "first_step": "From queueing to the first step, on a server",
     "startup": "Start-up",
     "data": "Building training data, a portrait",
+    "evaluation": "Scoring pictures",
 }
