@@ -274,3 +274,18 @@ def test_a_person_without_a_face_in_the_group_is_missed(tmp_path):
     assert metric(result, "face_sim/judge").missed == 1
     assert metric(result, "detection_rate").found["mean"] == 0.5
     assert json.dumps(result["per_person"]["ben"])
+
+
+def test_one_photo_in_two_cases_is_one_person(tmp_path):
+    """MultiID-Bench has people in several cases: a gallery that holds somebody twice would rank them second."""
+    anna, again = (Subject(name, save(tmp_path / f"{name}.png", painted(0))) for name in ("1/ref", "2/ref"))
+    ben = Subject("ben", save(tmp_path / "ben.png", painted(90)))
+    items = [
+        Item(f"{number}", save(tmp_path / f"{number}_drawn.png", painted(10 + number)), (subject,))
+        for number, subject in enumerate((anna, again, ben))
+    ]
+    result = score(Collection("cases", items), hand_networks(clips=()), FeatureStore(None))
+    assert [picture["values"]["rank/judge"] for picture in result["pictures"]] == [1, 1, 2]
+    strangers = {level["name"]: level for level in metric(result, "face_sim/judge").levels}[OTHER_PERSON]
+    assert (strangers["measured_pairs"], strangers["high"]) == (1, pytest.approx(0, abs=1e-6))
+    assert result["counts"]["people"] == 2
