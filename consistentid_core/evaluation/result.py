@@ -41,7 +41,7 @@ Result = dict[str, Any]
 
 def write_result(path: Path, result: Result) -> None:
     """Write a result. Raises StorageError if the disk takes no more."""
-    storage.write(path, json.dumps(_plain(result), ensure_ascii=False, indent=1, allow_nan=False).encode())
+    storage.write(path, json.dumps(plain(result), ensure_ascii=False, indent=1, allow_nan=False).encode())
 
 
 def read_result(path: Path) -> Result:
@@ -79,14 +79,14 @@ def metric_of(result: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
     return next((metric for metric in result["metrics"] if metric["key"] == key), None)
 
 
-def _plain(value: Any) -> Any:
-    """Numbers that are none become null, which every reader of JSON knows."""
+def plain(value: Any) -> Any:
+    """As it stands in a file: numbers that are none become null, which every reader of JSON knows."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if hasattr(value, "item"):
-        return _plain(value.item())
+        return plain(value.item())
     return value

@@ -110,7 +110,7 @@ def test_from_people_to_scores_with_networks_from_files(runs, files):
         "ID-Conf",
         "right person among the first 10",
     }
-    assert "stand-ins" in result["warnings"][0]
+    assert "stand-in-clip" in result["warnings"][0]
     assert len({one["sha256"] for one in result["networks"]}) == len(result["networks"]) == 7
     # A picture that is the reference itself scores 1 with any network.
     same = [

@@ -201,3 +201,13 @@ def test_results_without_anything_in_common_are_named(tmp_path):
     b["metrics"] = []
     with pytest.raises(EvaluationError, match="no metric of the same networks"):
         compare(a, b)
+
+
+def test_a_result_that_was_never_in_a_file_has_the_same_page(result, tmp_path):
+    values = result["pictures"][5]["values"]
+    unwritten = {**result, "pictures": [*result["pictures"][:5], {**result["pictures"][5]}]}
+    unwritten["pictures"][5]["values"] = {
+        key: float("nan") if value is None else value for key, value in values.items()
+    }
+    write_report(tmp_path, unwritten)
+    assert (tmp_path / "report.html").read_text("utf-8") == page.render(result)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...data import storage
 from ..result import FILE as RESULT
-from ..result import write_result
+from ..result import plain, write_result
 from . import page, tables
 
 PAGE, METRICS, PICTURES = "report.html", "metrics.csv", "pictures.csv"
@@ -17,6 +17,7 @@ def write_report(folder: Path, result: Mapping[str, Any]) -> Path:
 
     Raises StorageError if the disk takes no more.
     """
+    result = plain(result)
     storage.write(folder / PAGE, page.render(result).encode())
     storage.write(folder / METRICS, tables.metrics_csv(result).encode())
     storage.write(folder / PICTURES, tables.pictures_csv(result).encode())
