@@ -57,5 +57,6 @@ def _missing_message(missing: list[ModelFile], folders: list[Path]) -> str:
     return (
         f"InsightFace model {names} not found. Searched:\n{searched}\n"
         f"Download {BUFFALO_L.address} ({BUFFALO_L.size:,} bytes) and unpack it into {folders[0]}. Needed from it: "
-        f"{files}. InsightFace's models are licensed for {missing[0].licence}."
+        f"{files}. Or run in the pack's folder: python -m consistentid_core.files fetch "
+        f"{' '.join(file.key for file in missing)}. InsightFace's models are licensed for {missing[0].licence}."
     )
