@@ -96,6 +96,18 @@ class ConsistentIDSimple(io.ComfyNode):
                     tooltip="auto: where the largest face is small in the photo, everything sees a cut-out around it, "
                     "as from Crop Face, and the preview says so. off: the photo as it is, as the original.",
                 ),
+                strength(
+                    "lora_weight",
+                    "Strength of the LoRA that belongs to the identity. 1 is the original; change it together with "
+                    "weight.",
+                    optional=True,
+                ),
+                percent(
+                    "start_percent",
+                    0.0,
+                    "From where on in sampling the identity acts. Later: the prompt decides on the composition.",
+                    optional=True,
+                ),
             ],
             outputs=[
                 io.Model.Output("model", tooltip="The model with the identity, for the sampler."),
@@ -126,6 +138,8 @@ class ConsistentIDSimple(io.ComfyNode):
         weight: float,
         merge_percent: float,
         crop: str = OFF,
+        lora_weight: float = 1.0,
+        start_percent: float = 0.0,
         **switches: bool,
     ) -> io.NodeOutput:
         family = family_of_choice(model_name)
@@ -160,7 +174,7 @@ class ConsistentIDSimple(io.ComfyNode):
         applied = graph.node(
             "ConsistentIDApply", "applied",
             model=model, consistentid=consistentid, id_embed=id_embed, clip_vision=clip_vision, face_parts=parts,
-            weight=weight, lora_weight=1.0, start_percent=0.0, end_percent=1.0,
+            weight=weight, lora_weight=lora_weight, start_percent=start_percent, end_percent=1.0,
         )  # fmt: skip
         return io.NodeOutput(applied.out(0), encoded.out(0), encoded.out(1), expand=graph.finalize())
 

@@ -83,8 +83,16 @@ def test_saved_workflows_without_the_choice_go_on_as_they_were(models, more):
     nodes = expand(write(models, nested(small_groups("sd15")), ".bin").name, **more)
     assert "ConsistentIDCropFace" not in {node["class_type"] for node in nodes.values()}
     assert of_class(nodes, "ConsistentIDEmbedding") == {"image": LINKS["image"]}
-    crop = ConsistentIDSimple.GET_SCHEMA().inputs[-1]
-    assert (crop.id, crop.default) == ("crop", "off")
+    applied = of_class(nodes, "ConsistentIDApply")
+    assert (applied["lora_weight"], applied["start_percent"], applied["end_percent"]) == (1.0, 0.0, 1.0)
+    added = {one.id: one.default for one in ConsistentIDSimple.GET_SCHEMA().inputs[-3:]}
+    assert added == {"crop": "off", "lora_weight": 1.0, "start_percent": 0.0}
+
+
+def test_what_presets_set_reaches_apply(models):
+    name = write(models, nested(small_groups("sd15")), ".bin").name
+    applied = of_class(expand(name, lora_weight=0.8, start_percent=0.2), "ConsistentIDApply")
+    assert (applied["lora_weight"], applied["start_percent"]) == (0.8, 0.2)
 
 
 def test_a_replaced_adapter_or_parser_makes_it_run_again(tmp_path, monkeypatch):

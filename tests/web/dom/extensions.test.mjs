@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { addNode, failIn, setWidget, settings, steps } from "./comfyui.mjs";
 import { picture, settle, textOf } from "./page.mjs";
 
-for (const extension of ["faces", "parts", "prompt", "simple"]) await import(`../../../web/js/${extension}.js`);
+for (const extension of ["faces", "parts", "presets", "prompt", "simple"]) await import(`../../../web/js/${extension}.js`);
 
 const FILE = { filename: "a.jpg", subfolder: "", type: "temp" };
 picture("/view?filename=a.jpg&subfolder=&type=temp", { grey: () => 255 });
@@ -136,4 +136,29 @@ test("Crop Face shows its faces, and a click chooses one", async () => {
   assert.match(textOf(view, ".consistentid-line"), /cut out around it/);
   /** @type {HTMLElement} */ (view.querySelectorAll(".consistentid-face")[1]).click();
   assert.equal(node.value("face_index"), 1);
+});
+
+test("a preset sets the node's own widgets in one step, and is pressed as long as they say so", () => {
+  const settings = { weight: 1, merge_percent: 0.6, lora_weight: 1, start_percent: 0 };
+  const node = addNode("ConsistentIDSimple", settings);
+  const buttons = () => /** @type {HTMLElement[]} */ ([...node.view("presets").querySelectorAll("button")]);
+  const pressed = () => buttons().filter((one) => one.getAttribute("aria-pressed") === "true").map((one) => one.textContent);
+  assert.deepEqual(pressed(), ["original"]);
+  const before = steps.made;
+  /** @type {HTMLElement} */ (buttons().find((one) => one.textContent === "prompt first")).click();
+  assert.deepEqual(
+    Object.keys(settings).map((name) => node.value(name)),
+    [0.8, 0.7, 0.8, 0.2],
+  );
+  assert.deepEqual([pressed(), steps.made - before], [["prompt first"], 1]);
+  setWidget(node, "weight", 0.9);
+  assert.deepEqual(pressed(), []);
+});
+
+test("presets cannot set what another node decides", () => {
+  const node = addNode("ConsistentIDSimple", { weight: 1, merge_percent: 0.6, lora_weight: 1, start_percent: 0 });
+  node.inputs[0].link = 7;
+  node.onConnectionsChange();
+  const buttons = [...node.view("presets").querySelectorAll("button")];
+  assert.ok(buttons.length > 0 && buttons.every((/** @type {any} */ button) => button.disabled));
 });

@@ -11,12 +11,24 @@ import { widgetNamed } from "../lib/nodes.js";
  * @param {any} value
  */
 export function setWidget(node, name, value) {
-  const widget = widgetNamed(node, name);
-  if (!widget) return;
+  setWidgets(node, { [name]: value });
+}
+
+/**
+ * {@link setWidget} of several, as one step; names the node does not have are left out.
+ * @param {HostNode} node
+ * @param {Record<string, any>} values
+ */
+export function setWidgets(node, values) {
+  const changed = Object.keys(values).filter((name) => widgetNamed(node, name));
+  if (changed.length === 0) return;
   app.canvas.emitBeforeChange();
   try {
-    widget.value = value;
-    widget.callback?.(value, app.canvas, node);
+    for (const name of changed) {
+      const widget = /** @type {HostWidget} */ (widgetNamed(node, name));
+      widget.value = values[name];
+      widget.callback?.(values[name], app.canvas, node);
+    }
   } finally {
     app.canvas.emitAfterChange();
   }

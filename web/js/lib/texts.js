@@ -64,6 +64,12 @@ export const TEXTS = {
   faceOther: "Face {number}, detection score {score}. Click to choose it.",
   cropTaken: "The face takes {share} of the photo's shorter side: cut out around it.",
   cropWhole: "The face takes {share} of the photo's shorter side: the photo passes as it is.",
+  presets: "Settings for",
+  presetOriginal: "original",
+  presetLikeness: "more likeness",
+  presetPrompt: "prompt first",
+  presetStyle: "style",
+  presetFewSteps: "few steps (LCM/Turbo)",
   cropNobody: "No face was found: the photo passes as it is.",
 };
 
