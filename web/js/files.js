@@ -5,7 +5,7 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { FilesView } from "./dom/files_view.js";
 import { onWidgetsChanged } from "./host/switches.js";
-import { addView, setViewHeight } from "./host/view_widget.js";
+import { addView, putBefore, setViewHeight } from "./host/view_widget.js";
 import { filesPath, modelFilesFrom } from "./lib/model_files.js";
 import { widgetNamed } from "./lib/nodes.js";
 
@@ -59,15 +59,3 @@ app.registerExtension({
     }
   },
 });
-
-/**
- * The scripts of the pack come in any order, and so would the views of a node.
- * @param {HostNode} node
- * @param {string} name of the widget to move
- * @param {string} before which, if it is there already
- */
-function putBefore(node, name, before) {
-  const widgets = node.widgets ?? [];
-  const [from, to] = [name, before].map((one) => widgets.findIndex((widget) => widget.name === one));
-  if (to >= 0 && to < from) widgets.splice(to, 0, ...widgets.splice(from, 1));
-}

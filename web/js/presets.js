@@ -4,9 +4,12 @@
 import { app } from "../../../scripts/app.js";
 import { PresetButtons } from "./dom/preset_buttons.js";
 import { onWidgetsChanged, setWidgets } from "./host/switches.js";
-import { addView } from "./host/view_widget.js";
+import { addView, putBefore } from "./host/view_widget.js";
 import { isLinked, widgetNamed } from "./lib/nodes.js";
 import { SETTINGS } from "./lib/presets.js";
+
+/** Of the view: two rows, in pixels. */
+const HEIGHT = 54;
 
 app.registerExtension({
   name: "ConsistentID.Presets",
@@ -18,22 +21,8 @@ app.registerExtension({
       isLinked: (name) => isLinked(node, name),
       set: (settings) => setWidgets(node, settings),
     });
-    const widget = addView(node, "presets", buttons.root, { minWidth: 340, minHeight: 54 });
-    putBefore(node, widget, "parts_preview");
+    addView(node, "presets", buttons.root, { minWidth: 340, minHeight: HEIGHT, isFixed: true });
+    for (const other of ["parts_preview", "model_files"]) putBefore(node, "presets", other);
     onWidgetsChanged(node, SETTINGS, () => buttons.refresh());
   },
 });
-
-/**
- * Extensions add their widgets in no certain order.
- * @param {HostNode} node
- * @param {HostWidget} widget
- * @param {string} name of another widget, which may come later
- */
-function putBefore(node, widget, name) {
-  const { widgets = [] } = node;
-  const place = widgets.findIndex((one) => one.name === name);
-  if (place < 0) return;
-  widgets.splice(widgets.indexOf(widget), 1);
-  widgets.splice(place, 0, widget);
-}

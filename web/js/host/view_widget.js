@@ -65,6 +65,18 @@ export function setViewHeight(node, root, minHeight) {
 }
 
 /**
+ * The scripts of the pack come in any order, and so would the views of a node.
+ * @param {HostNode} node
+ * @param {string} name of the widget to move
+ * @param {string} before which, if it is there already
+ */
+export function putBefore(node, name, before) {
+  const widgets = node.widgets ?? [];
+  const [from, to] = [name, before].map((one) => widgets.findIndex((widget) => widget.name === one));
+  if (to >= 0 && to < from) widgets.splice(to, 0, ...widgets.splice(from, 1));
+}
+
+/**
  * Take the place of the view that the node had before. Undoing makes all nodes anew, but Nodes 2.0 go on showing the
  * element of a widget whose node and name stay the same.
  * @param {HostNode} node
