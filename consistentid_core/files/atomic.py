@@ -1,4 +1,7 @@
-"""Writing files in one step: a reader finds all of a file or nothing, and two writers never share a name."""
+"""Writing files in one step: a reader finds all of a file or nothing, and two writers never share a name.
+
+Folders whose files belong together as well: all of them are there, or none.
+"""
 
 import os
 import re
@@ -53,7 +56,7 @@ def write_numbered(
     What killed writers left in the folder is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _clear(folder)
+    clear_abandoned(folder)
     with _unfinished(folder, data, lasting=True) as unfinished:
         while True:
             path = folder / f"{name}_{number:05}_{extension}"
@@ -69,8 +72,43 @@ def move_into_place(unfinished: Path, path: Path) -> None:
     os.replace(unfinished, path)
 
 
+@contextmanager
+def whole_folder(final: Path) -> Iterator[Path]:
+    """A folder to fill, that appears as ``final`` at the end of the block, on the disk itself with all its files.
+
+    If the block fails there is none; an older folder of the name then stays, and is replaced otherwise.
+    What killed writers left beside it is removed: one process at a time may write such folders in one place.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    for left in final.parent.glob(".*.tmp"):
+        if left.is_dir() and is_unfinished(left):
+            shutil.rmtree(left, ignore_errors=True)
+    unfinished = final.with_name(f".{final.name}_{uuid.uuid4().hex}.tmp")
+    try:
+        unfinished.mkdir()
+        yield unfinished
+        for path in (*unfinished.iterdir(), unfinished):
+            _sync(path)
+        if final.exists():
+            shutil.rmtree(final)
+        unfinished.rename(final)
+        _sync(final.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove the files that killed writers left in a folder; those of writers at work are younger."""
+    for path in folder.glob(".*.tmp"):
+        try:
+            if is_unfinished(path) and path.is_file() and path.stat().st_mtime < time.time() - _ABANDONED:
+                path.unlink()
+        except OSError:  # somebody else's, or gone already
+            continue
+
+
 def is_unfinished(path: Path) -> bool:
-    """Whether a file is one that is being written, or was left by a writer that was killed."""
+    """Whether a file or folder is one that is being written, or was left by a writer that was killed."""
     return _UNFINISHED.fullmatch(path.name) is not None
 
 
@@ -87,6 +125,17 @@ def _unfinished(folder: Path, data: bytes, lasting: bool) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Have a file or folder written to the disk itself; folders cannot be on Windows."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _publish(unfinished: Path, path: Path) -> bool:
@@ -114,13 +163,3 @@ def _publish_reserved(unfinished: Path, path: Path) -> bool:
         return True
     finally:
         reservation.unlink(missing_ok=True)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what killed writers left."""
-    for path in folder.glob(".*.tmp"):
-        try:
-            if is_unfinished(path) and path.stat().st_mtime < time.time() - _ABANDONED:
-                path.unlink()
-        except OSError:  # somebody else's, or gone already
-            continue

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, ConsistentIDError
 from ..families import Family
+from ..files.atomic import whole_folder
 from ..files.weights_file import read_weights
 from .modules import Groups
 
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 WEIGHTS, AVERAGE = "consistentid", "consistentid_ema"
 _OPTIMIZER, _STATE = "optimizer.safetensors", "state.json"
 _FOLDER = re.compile(r"step-(\d{8,})")
-_UNFINISHED = ".unfinished"
 
 #: Windows neither moves nor deletes a file that is mapped into memory.
 _CAN_MAP = os.name != "nt"
@@ -73,30 +73,38 @@ def save_state(
 
     run: folder of the states.  Raises SaveError if the disk is full or what was written reads differently.
     """
-    final = run / f"step-{state.step:08d}"
-    unfinished = final.with_name(final.name + _UNFINISHED)
+    # The same step is there already after going back to an older state: it is replaced.
+    final = _save(run, f"step-{state.step:08d}", state, family, file_format)
+    for _, old in saved_states(run)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def save_best(run: Path, state: RunState, *, family: Family, file_format: str = "safetensors") -> Path:
+    """Write a state as the best so far, in place of the best before; returns its folder, ``best-00001000``.
+
+    The one before goes when this one is whole.  Raises SaveError like :func:`save_state`.
+    """
+    final = _save(run, f"best-{state.step:08d}", state, family, file_format)
+    for old in run.glob("best-*"):
+        if old != final:
+            shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def _save(run: Path, name: str, state: RunState, family: Family, file_format: str) -> Path:
+    final = run / name
     try:
         run.mkdir(parents=True, exist_ok=True)
         _require_space(run, state)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        _write_all(unfinished, state, family, file_format)
-        if final.exists():  # The same step, saved again after going back to an older state.
-            shutil.rmtree(final)
-        unfinished.rename(final)
-        _sync(run)
+        with whole_folder(final) as unfinished:
+            _write_all(unfinished, state, family, file_format)
     except OSError as error:
-        shutil.rmtree(unfinished, ignore_errors=True)
         reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
         raise SaveError(
             f"Step {state.step} could not be saved to '{final}': {reason}. States saved before are untouched; make "
             "room or choose another output folder, and start the same run again to go on from the last of them."
         ) from error
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    for _, old in saved_states(run)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
     return final
 
 
@@ -200,9 +208,6 @@ def _write_all(folder: Path, state: RunState, family: Family, file_format: str) 
         "files": {path.name: _digest(path) for path in sorted(folder.iterdir())},
     }
     (folder / _STATE).write_text(json.dumps(text, indent=2, ensure_ascii=False), "utf-8")
-    for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
 
 
 def _require_equal(path: Path, wrong: list[str]) -> None:
@@ -228,14 +233,3 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Have a file or folder written to the disk itself; folders cannot be on Windows."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

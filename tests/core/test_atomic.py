@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from consistentid_core.files.atomic import write_numbered, write_whole
+from consistentid_core.files.atomic import whole_folder, write_numbered, write_whole
 
 
 def number(data, folder, **more):
@@ -113,3 +113,34 @@ def test_a_file_is_replaced_whole(tmp_path, monkeypatch):
     write_whole(path, b"second")
     assert seen == [b"first"] and path.read_bytes() == b"second"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_appears_when_all_of_it_is_there(tmp_path):
+    with whole_folder(tmp_path / "new" / "it") as folder:
+        (folder / "a").write_text("1")
+        assert not (tmp_path / "new" / "it").exists()
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == [
+        "new",
+        "new/it",
+        "new/it/a",
+    ]
+
+
+def test_a_folder_that_fails_leaves_the_older_one(tmp_path):
+    with whole_folder(tmp_path / "it") as folder:
+        (folder / "a").write_text("old")
+    with pytest.raises(RuntimeError), whole_folder(tmp_path / "it") as folder:
+        (folder / "a").write_text("new")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["it"]
+    assert (tmp_path / "it" / "a").read_text() == "old"
+
+
+def test_a_folder_replaces_one_of_its_name_and_clears_what_was_killed(tmp_path):
+    (tmp_path / f".other_{'0' * 32}.tmp").mkdir()
+    (tmp_path / ".other.tmp").mkdir()  # somebody's own
+    for text in ("old", "new"):
+        with whole_folder(tmp_path / "it") as folder:
+            (folder / text).write_text(text)
+    assert {path.name for path in tmp_path.iterdir()} == {".other.tmp", "it"}
+    assert [path.name for path in (tmp_path / "it").iterdir()] == ["new"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_training import SmallModels, SmallPeople, small_config, small_modules
 
-from consistentid_core.training import state
+from consistentid_core.files import atomic
 from consistentid_core.training.trainer import Trainer
 
 #: While the state of step 3 is written: with its first file, and with its folder under its name; and in step 5.
@@ -41,10 +41,10 @@ def die(*ignored) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train_until_killed(paths: list[str], folder: str, at_sync: int, at_step: int) -> None:
+def train_until_killed(paths: list[str], threads: int, folder: str, at_sync: int, at_step: int) -> None:
     sys.path[:0] = paths
-    torch.set_num_threads(1)
-    sync, count = state._sync, 0
+    torch.set_num_threads(threads)  # sums are added up in another order with another number
+    sync, count = atomic._sync, 0
 
     def sync_or_die(path):
         nonlocal count
@@ -53,7 +53,7 @@ def train_until_killed(paths: list[str], folder: str, at_sync: int, at_step: int
         if count == at_sync:
             die()
 
-    state._sync = sync_or_die
+    atomic._sync = sync_or_die
     train(Path(folder), lambda step, values: die() if step == at_step else None)
 
 
@@ -65,7 +65,7 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize("place", PLACES)
 def test_killed_it_goes_on_bit_for_bit(tmp_path, uninterrupted, place):
     process = multiprocessing.get_context("spawn").Process(
-        target=train_until_killed, args=(sys.path, str(tmp_path), *PLACES[place])
+        target=train_until_killed, args=(sys.path, torch.get_num_threads(), str(tmp_path), *PLACES[place])
     )
     process.start()
     process.join(120)

@@ -212,9 +212,12 @@ def test_a_damaged_state_is_passed_over_for_the_one_before(tmp_path, caplog):
     assert "optimizer.safetensors changed after it was written" in caplog.text
 
 
-def test_half_a_state_is_none(tmp_path):
-    (tmp_path / "step-00000005.unfinished").mkdir()
-    assert latest_state(tmp_path) is None
+def test_half_a_state_is_none_and_goes_with_the_next(tmp_path):
+    half = tmp_path / "states" / f".step-00000005_{'0' * 32}.tmp"
+    half.mkdir(parents=True)
+    assert latest_state(half.parent) is None
+    train(tmp_path, steps=1)
+    assert [path.name for path in half.parent.iterdir()] == ["step-00000001"]
 
 
 # --- validation -------------------------------------------------------------------------------------------
