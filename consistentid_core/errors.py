@@ -56,3 +56,7 @@ class EvaluationError(ConsistentIDError):
 
 class ServerError(ConsistentIDError):
     """A ComfyUI server does not answer, or not as one does."""
+
+
+class TrainingStoppedError(ConsistentIDError):
+    """A training run stopped by itself because going on would be of no use, or did not start."""

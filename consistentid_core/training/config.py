@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ..errors import ConsistentIDError
 from ..regions import REGION_NAMES
+from .best import KeepBest
 from .schedule import Schedule
 
 Preset = Literal["recommended", "original"]
@@ -63,7 +64,11 @@ class TrainingConfig:
 
     Pictures: sample_every: so many steps are drawn, with the step before the first and the last; 0 for never.
     sample_count: of the held-out portraits are drawn, each with every one of sample_prompts.
-    sample_steps: of sampling.
+    sample_steps: of sampling.  map_timestep: at which the attention of the facial words is looked at.
+
+    keep_best: by which column of the validation the best state is kept beside the newest ones; ``off`` for none.
+    cache: folder for what the encoders said, "" for one in the output folder; runs may share it.
+    cache_gigabytes: how large it may become; 0 for no cache.  prefetch: prepare the next batch beside this one.
     """
 
     preset: Preset = "recommended"
@@ -124,6 +129,12 @@ class TrainingConfig:
     sample_count: int = 2
     sample_prompts: tuple[str, ...] = ("a portrait of a person", "a person in a spacesuit, on the moon")
     sample_steps: int = 25
+    map_timestep: int = 500
+
+    keep_best: KeepBest = "right"
+    cache: str = ""
+    cache_gigabytes: float = 20.0
+    prefetch: bool = True
 
     def __post_init__(self) -> None:
         problems = [*_wrong_choices(self), *_wrong_values(self)]
@@ -212,7 +223,7 @@ def read_config(path: str | PathLike[str]) -> TrainingConfig:
 
 
 #: Settings that name files and folders.
-_PATHS = ("checkpoint", "vae", "clip_vision", "data", "output", "start_from")
+_PATHS = ("checkpoint", "vae", "clip_vision", "data", "output", "start_from", "cache")
 
 
 def _settings() -> list[_Setting]:
@@ -267,7 +278,7 @@ _AT_LEAST = {
     "steps": 1, "batch_size": 1, "accumulation": 1, "warmup_steps": 0, "rank": 1, "save_every": 0, "keep": 1,
     "validate_every": 0, "validation_samples": 0, "log_every": 1, "max_skipped": 1, "clip_norm": 0,
     "min_snr_gamma": 0, "weight_decay": 0, "localisation_weight": 0, "sample_every": 0, "sample_count": 0,
-    "sample_steps": 1,
+    "sample_steps": 1, "map_timestep": 0, "cache_gigabytes": 0,
 }  # fmt: skip
 
 

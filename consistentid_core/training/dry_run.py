@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ..regions import REGIONS, region_of_part
 from ..text.markers import MARKER
 from .draws import SampleDraws
-from .items import Item
+from .items import Item, as_picture
 
 _COLOURS = {region.name: region.colour for region in REGIONS}
 
@@ -27,12 +26,12 @@ def write_dry_run(
     rows = []
     for number, (item, draw) in enumerate(zip(items, draws, strict=True)):
         pictures = {
-            "picture": _picture(item.pixels),
-            "parts": coloured_parts(item),
-            "foreground": _picture(item.pixels * item.foreground),
+            "picture": as_picture(item.pixels),
+            "parts": Image.fromarray(coloured_parts(item)),
+            "foreground": as_picture(item.pixels * item.foreground),
         }
         for name, picture in pictures.items():
-            Image.fromarray(picture).save(folder / f"{number:02d}_{name}.png")
+            picture.save(folder / f"{number:02d}_{name}.png")
         shown = "".join(f'<img src="{number:02d}_{name}.png" alt="{name}">' for name in pictures)
         words = (
             html.escape(item.text).replace(html.escape(MARKER), "<mark>&#9670;</mark>") or "<i>dropped</i>"
@@ -55,13 +54,8 @@ def write_dry_run(
 
 def coloured_parts(item: Item) -> np.ndarray:
     """The square of a sample with its parts in their regions' colours, uint8 (S, S, 3)."""
-    picture = _picture(item.pixels).astype(np.float32)
+    picture = np.asarray(as_picture(item.pixels), np.float32)
     for mask, part in zip(item.part_masks.numpy(), item.parts, strict=False):
         share = 0.5 * mask[..., None]
         picture = (1 - share) * picture + share * np.array(_COLOURS[region_of_part(part)], np.float32)
     return picture.round().astype(np.uint8)
-
-
-def _picture(pixels: Tensor) -> np.ndarray:
-    """(3, S, S) in [0, 1] as uint8 (S, S, 3)."""
-    return (pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)

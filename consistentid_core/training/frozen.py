@@ -32,6 +32,8 @@ class EncodedTexts:
 class FrozenModels(Protocol):
     """UNet, VAE, text encoders and CLIP vision. Tensors go in and come out on ``device``, in float32.
 
+    Pictures go into the encoders on the CPU.
+
     unet_module: holds an attention module with ``heads``, ``to_q``, ``to_k``, ``to_v`` and ``to_out`` under each
     layer's ``weight_prefix``; its parameters want no gradients.
     layers: of the UNet, in checkpoint order.

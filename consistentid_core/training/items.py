@@ -89,6 +89,11 @@ def prepare_item(
     )
 
 
+def as_picture(pixels: Tensor) -> Image.Image:
+    """The pixels (3, S, S) of a sample, in [0, 1], to look at."""
+    return Image.fromarray((pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))  # CHW -> HWC
+
+
 def _text_and_parts(
     sample: Portrait,
     parts: Sequence[FacePart],

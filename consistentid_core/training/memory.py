@@ -1,10 +1,14 @@
 """Will it fit? What a run needs, measured on one sample before the first step, and what to change if it is too much."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet, finalize
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from ..errors import ConsistentIDError
 from .config import TrainingConfig
@@ -18,7 +22,7 @@ class TooLittleMemoryError(ConsistentIDError):
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes on the device. fixed: whatever the batch size.  per_sample: results kept for the backward pass."""
+    """Bytes on the device. fixed: whatever the batch size.  per_sample: at most, in both passes of a step."""
 
     fixed: int
     per_sample: int
@@ -35,12 +39,12 @@ def fixed_bytes(modules: nn.Module, frozen: nn.Module, *, has_average: bool) -> 
     return sum(map(_bytes, frozen.parameters())) + kept + trained * (5 if has_average else 4)
 
 
-def kept_bytes(run: Callable[[], Tensor], ignored: Iterable[Tensor], device: torch.device) -> int:
-    """What one forward pass keeps for the backward pass, in bytes.
+def peak_bytes(run: Callable[[], Tensor], device: torch.device) -> int:
+    """What both passes of a step need at most besides what is there before, in bytes.
 
-    run: computes a loss of one sample.  ignored: tensors that are there anyway, such as weights.
-    On a CUDA device the peak that the allocator saw during both passes, which counts everything; elsewhere the
-    tensors saved, which misses what gradient checkpointing keeps of its blocks.
+    run: computes a loss of one sample. Gradients must be there already, or they count as well.
+    On a CUDA device the peak that the allocator saw. Elsewhere the sum of all tensors alive at a time, with what
+    gradient checkpointing keeps and computes a second time, but without the scratch memory of single operations.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -49,20 +53,34 @@ def kept_bytes(run: Callable[[], Tensor], ignored: Iterable[Tensor], device: tor
         run().backward()
         torch.cuda.synchronize(device)
         return torch.cuda.max_memory_allocated(device) - before
-    seen = {one.untyped_storage().data_ptr() for one in ignored}
-    kept = 0
+    with _LiveTensors() as live:
+        run().backward()
+    return live.peak
 
-    def count(tensor: Tensor) -> Tensor:
-        nonlocal kept
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in seen:
-            seen.add(storage.data_ptr())
-            kept += storage.nbytes()
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        run()
-    return kept
+class _LiveTensors(TorchDispatchMode):
+    """Adds up the storages that operations make, for as long as somebody holds them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak, self._now = 0, 0
+        self._known: WeakSet[torch.UntypedStorage] = WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for one in tree_leaves((args, kwargs)):  # there before, such as weights
+            if isinstance(one, Tensor):
+                self._known.add(one.untyped_storage())
+        result = func(*args, **(kwargs or {}))
+        for one in tree_leaves(result):
+            if isinstance(one, Tensor) and (storage := one.untyped_storage()) not in self._known:
+                self._known.add(storage)
+                self._now += storage.nbytes()
+                finalize(storage, self._free, storage.nbytes())
+        self.peak = max(self.peak, self._now)
+        return result
+
+    def _free(self, size: int) -> None:
+        self._now -= size
 
 
 def require_memory(estimate: MemoryEstimate, available: int, config: TrainingConfig) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from ..errors import MissingDependencyError
 
 
@@ -64,6 +67,12 @@ class Report:
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(f"{table}/{name}", value, step)
+
+    def add_picture(self, name: str, step: int, path: Path) -> None:
+        """Show a picture file in TensorBoard, if it is wanted."""
+        if self._writer is not None:
+            with Image.open(path) as picture:
+                self._writer.add_image(name, np.asarray(picture.convert("RGB")), step, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what TensorBoard still holds back."""

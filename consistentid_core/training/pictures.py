@@ -4,17 +4,17 @@ Who trains supplies the path from weights to a picture, as it is taken after tra
 drawn and where it goes. Drawing changes nothing of the run: a run without pictures has the same weights.
 """
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..data.portrait import Portrait
+from ..data.portrait import Portrait, to_png
 from ..files.atomic import write_whole
 from .config import TrainingConfig
 from .draws import seeded
@@ -79,10 +79,8 @@ def write_picture(path: Path, picture: Tensor) -> None:
 
 def write_png(path: Path, picture: Image.Image) -> None:
     """The same for a finished picture; the folder is made."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, buffer.getvalue(), lasting=False)
+    write_whole(path, to_png(np.asarray(picture)), lasting=False)
 
 
 @contextmanager

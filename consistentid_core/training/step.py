@@ -73,7 +73,7 @@ def prepare_batch(
     draws: of each item.  looks_at_foreground: as drawn for the whole step.
     """
     device = frozen.device
-    mean, deviation = frozen.encode_pictures(torch.stack([item.pixels for item in items]).to(device))
+    mean, deviation = frozen.encode_pictures(torch.stack([item.pixels for item in items]))
     shape = tuple(mean.shape[1:])
     latents = mean + deviation * torch.stack([draw.latent_noise(shape) for draw in draws]).to(device)
     noise = torch.stack([draw.noise(shape) for draw in draws]).to(device)
@@ -119,6 +119,25 @@ def batch_losses(
 
     attention: attached to the frozen UNet with the adapters of ``modules``, see :func:`layers_to_capture`.
     """
+    localises = config.localisation != "off"
+    prediction, columns = predict(batch, modules, attention, frozen, config, captures=localises)
+    noise = noise_losses(prediction.float(), batch.target, batch.foreground)
+    if config.min_snr_gamma:
+        alphas = frozen.alphas_cumprod.to(noise.device)[batch.timesteps]
+        noise = noise * min_snr_weights(alphas, gamma=config.min_snr_gamma, predicts=frozen.predicts)
+    return Losses(noise, _localisation(columns, batch) if localises else torch.zeros_like(noise))
+
+
+def predict(
+    batch: Batch,
+    modules: TrainedModules,
+    attention: TrainedAttention,
+    frozen: FrozenModels,
+    config: TrainingConfig,
+    *,
+    captures: bool,
+) -> tuple[Tensor, dict[int, Columns]]:
+    """What the UNet says of a batch (B, 4, h, w), and, if asked for, how its layers attend to the facial words."""
     device_type = frozen.device.type
     with torch.autocast(device_type, _DTYPES[config.precision], enabled=config.precision != "fp32"):
         rows = batch.rows
@@ -128,14 +147,10 @@ def batch_losses(
         if config.features != "fine_grained":
             shortcut = config.shortcut == "as inference" and FAMILIES[frozen.family].shortcut
             tokens = modules.id_projection(batch.id_vectors, batch.clip_features, shortcut=shortcut)
-    facial = None if config.localisation == "off" else (batch.indices, batch.valid)
+    facial = (batch.indices, batch.valid) if captures else None
     with attention.call(id_tokens=tokens, facial=facial) as columns:
         prediction = frozen.unet(batch.noisy, batch.timesteps, rows.float(), batch.pooled, batch.sizes)
-    noise = noise_losses(prediction.float(), batch.target, batch.foreground)
-    if config.min_snr_gamma:
-        alphas = frozen.alphas_cumprod.to(noise.device)[batch.timesteps]
-        noise = noise * min_snr_weights(alphas, gamma=config.min_snr_gamma, predicts=frozen.predicts)
-    return Losses(noise, _localisation(columns, batch) if facial else torch.zeros_like(noise))
+    return prediction, columns
 
 
 def fused_rows(batch: Batch, modules: TrainedModules) -> Tensor:
@@ -200,7 +215,7 @@ def _clip_features(items: Sequence[Item], valid: Tensor, frozen: FrozenModels) -
     counts = [min(len(item.part_pixels), int(row.sum())) for item, row in zip(items, valid, strict=True)]
     pixels = [item.clip_pixels[None] for item in items]
     pixels += [item.part_pixels[:count] for item, count in zip(items, counts, strict=True)]
-    encoded = frozen.encode_clip(torch.cat(pixels).to(frozen.device))
+    encoded = frozen.encode_clip(torch.cat(pixels))
     whole, parts = encoded[: len(items)], encoded[len(items) :]
     zero = _zero_features(frozen) if any(count < FACIAL_SLOTS for count in counts) else encoded[:1]
     features = zero.expand(len(items), FACIAL_SLOTS, *encoded.shape[1:]).clone()
@@ -211,4 +226,4 @@ def _clip_features(items: Sequence[Item], valid: Tensor, frozen: FrozenModels) -
 
 def _zero_features(frozen: FrozenModels) -> Tensor:
     """The features of the zero image, (1, 257, 1280)."""
-    return frozen.encode_clip(torch.zeros(1, 3, CLIP_SIZE, CLIP_SIZE, device=frozen.device))
+    return frozen.encode_clip(torch.zeros(1, 3, CLIP_SIZE, CLIP_SIZE))

@@ -13,16 +13,19 @@ from statistics import fmean, stdev
 import torch
 
 from .attention import TrainedAttention
+from .attention_maps import ATTENTION_COLUMNS
 from .config import TrainingConfig
-from .draws import draw_sample, seeded
 from .frozen import FrozenModels
-from .items import prepare_item
+from .held_out import held_out_batch
 from .modules import TrainedModules
 from .processes import Processes
 from .samples import SampleSource
-from .step import batch_losses, prepare_batch, with_identity_of, with_nobody
+from .step import batch_losses, with_identity_of, with_nobody
 
-COLUMNS = ("right", "wrong", "nobody", "right_better_than_wrong", "t_wrong", "t_nobody", "localisation")
+NOISE_COLUMNS = ("right", "wrong", "nobody", "right_better_than_wrong", "t_wrong", "t_nobody", "localisation")
+
+#: Of ``validation.csv``.
+COLUMNS = (*NOISE_COLUMNS, *ATTENTION_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Validation:
     localisation: tuple[float, ...]
 
     def summary(self) -> dict[str, float]:
-        """The values of :data:`COLUMNS`."""
+        """The values of :data:`NOISE_COLUMNS`."""
         pairs = list(zip(self.right, self.wrong, strict=True))
         return {
             "right": fmean(self.right),
@@ -92,17 +95,7 @@ def _losses(
     config: TrainingConfig,
 ) -> torch.Tensor:
     """Right, wrong, nobody and localisation of some samples at one time step, (4, n)."""
-    draws, items = [], []
-    for position in chosen:
-        seed = seeded(config.seed, "validation")
-        drawn = draw_sample(seed, timestep, position, timesteps=1, drop_probability=0)
-        draws.append(drawn.at(timestep))
-        items.append(
-            prepare_item(
-                samples[position], draws[-1], config, family=frozen.family, count_tokens=frozen.count_tokens
-            )
-        )
-    batch = prepare_batch(items, draws, frozen, looks_at_foreground=False)
+    _, batch = held_out_batch(samples, chosen, timestep, frozen, config)
     neighbours = [*range(1, len(chosen)), 0]
     right = batch_losses(batch, modules, attention, frozen, config)
     wrong = batch_losses(with_identity_of(batch, neighbours), modules, attention, frozen, config)

@@ -7,7 +7,8 @@ from PIL import Image
 from small_training import SmallModels, SmallPeople, small_config, small_modules
 
 from consistentid_core.training.config import ConfigError, from_mapping
-from consistentid_core.training.trainer import Trainer, split
+from consistentid_core.training.samples import split
+from consistentid_core.training.trainer import Trainer
 
 PROMPTS = ["in the snow", "as <astronaut>"]
 

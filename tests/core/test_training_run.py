@@ -8,9 +8,11 @@ import pytest
 import torch
 from small_training import SmallModels, SmallPeople, small_config, small_modules
 
+from consistentid_core.errors import TrainingStoppedError
 from consistentid_core.networks.checkpoint import load_checkpoint
+from consistentid_core.training.samples import split
 from consistentid_core.training.state import AVERAGE, WEIGHTS, latest_state, saved_states
-from consistentid_core.training.trainer import Trainer, TrainingStoppedError, split
+from consistentid_core.training.trainer import Trainer
 
 
 def trainer(folder, **settings):
@@ -186,7 +188,7 @@ def test_a_step_without_numbers_changes_no_weight_and_is_counted(tmp_path):
         assert run.train_step()["skipped"] == 1
         assert_same(weights(run), before)
         assert run.train_step()["skipped"] == 0
-    assert (run.step, run.skipped, run.skipped_in_row) == (3, 1, 0)
+    assert (run.step, run.updates.skipped, run.updates.skipped_in_row) == (3, 1, 0)
 
 
 def test_too_many_steps_without_numbers_stop_the_run(tmp_path):

@@ -11,9 +11,10 @@ from consistentid_core.training.memory import (
     MemoryEstimate,
     TooLittleMemoryError,
     fixed_bytes,
-    kept_bytes,
+    peak_bytes,
     require_memory,
 )
+from consistentid_core.training.recompute import recomputed
 from consistentid_core.training.state import write_groups
 
 FROZEN = SmallModels()
@@ -159,7 +160,46 @@ def test_weights_gradients_and_averages_are_counted():
     assert fixed_bytes(trained, frozen, has_average=True) == 4 * (100 + 25)
 
 
-def test_what_the_backward_pass_keeps_is_counted_once():
-    weight = torch.ones(4, requires_grad=True)
-    x = torch.ones(1000, 4)
-    assert kept_bytes(lambda: ((x * weight) * (x * weight)).sum(), [weight], torch.device("cpu")) == 3 * 16000
+def test_the_peak_is_what_is_alive_at_a_time():
+    weight, x = torch.ones(4, requires_grad=True), torch.ones(1000, 4)
+    weight.grad = torch.zeros(4)
+
+    def loss():
+        return ((x * weight) * (x * weight)).sum()
+
+    # Two products and their product, of which the last goes with the sum; and going back the gradients of both.
+    assert 3 * 16000 <= peak_bytes(loss, torch.device("cpu")) < 5 * 16000 + 200
+    # A thousand operations one after another that keep nothing are no thousand tensors.
+    assert peak_bytes(lambda: chain(x, weight), torch.device("cpu")) < 6 * 16000
+
+
+def chain(x, weight):
+    with torch.no_grad():
+        for _ in range(1000):
+            x = x + 1
+    return (x * weight).sum()
+
+
+def test_gradient_checkpointing_is_seen_without_a_card():
+    layers = [
+        torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.GELU(), torch.nn.Linear(64, 64))
+        for _ in range(8)
+    ]
+    for layer in layers:
+        for weight in layer.parameters():
+            weight.grad = torch.zeros_like(weight)
+    x = torch.ones(1000, 64)
+
+    def loss():
+        y = x
+        for layer in layers:
+            y = layer(y)
+        return y.sum()
+
+    kept = peak_bytes(loss, torch.device("cpu"))
+    with recomputed(layers):
+        again = peak_bytes(loss, torch.device("cpu"))
+    one = 1000 * 64 * 4
+    assert kept > 8 * 3 * one
+    # The input of each layer, and the inside of one at a time.
+    assert 8 * one < again < 0.7 * kept

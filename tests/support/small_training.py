@@ -172,7 +172,7 @@ def small_config(**settings):
     defaults = {
         "resolution": 64, "precision": "fp32", "rank": 2, "steps": 4, "warmup_steps": 1, "learning_rate": 1e-2,
         "save_every": 0, "validate_every": 0, "log_every": 1, "ema_decay": 0.9, "validation_samples": 2,
-        "validation_timesteps": [200, 700],
+        "validation_timesteps": [200, 700], "sample_every": 0, "cache_gigabytes": 0,
     }  # fmt: skip
     return from_mapping({**defaults, **settings})
 
