@@ -4,8 +4,13 @@
 as :mod:`.frozen` wants them (``nodes/training``); nothing here knows it.
 
 A run on its way: :mod:`.config` reads the settings, :mod:`.run` puts everything together, :mod:`.initialise` makes the
-networks of :mod:`.modules`, :mod:`.memory` asks whether they fit, and :mod:`.trainer` goes from step to step. A step:
-:mod:`.draws` says what is random, :mod:`.items` prepares portraits, :mod:`.step` computes :mod:`.losses`, while
-:mod:`.attention` lets the networks act in the UNet. What remains of it: :mod:`.state` on the disk, :mod:`.metrics` and
-:mod:`.validation` as curves, :mod:`.ema` as an average.
+networks of :mod:`.modules`, :mod:`.memory` asks whether they fit, :mod:`.same_run` whether the run in the folder is
+this one, and :mod:`.trainer` goes from step to step.
+
+A step: :mod:`.batches` reads ahead what :mod:`.draws` chose, :mod:`.items` prepares portraits, :mod:`.encoders` looks
+up in :mod:`.cache` what the frozen models say of them, :mod:`.step` computes :mod:`.losses`, while :mod:`.attention`
+lets the networks act in the UNet, as long as :mod:`.hooks` keeps them on it, and :mod:`.updates` changes the weights.
+
+What remains of it: :mod:`.state` on the disk and :mod:`.best` of them, :mod:`.metrics` and :mod:`.validation` as
+curves, :mod:`.ema` as an average; and to look at, :mod:`.gallery` with :mod:`.pictures` and :mod:`.attention_maps`.
 """

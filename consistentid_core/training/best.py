@@ -30,6 +30,10 @@ class BestSoFar:
             self.value, self.step = score, step
         return is_better and step > 0
 
+    def place(self) -> str:
+        """Where it was found, in words."""
+        return f"step {self.step}" if self.step else "the weights the run began with; no step was better"
+
     def counters(self) -> dict[str, float]:
         """The numbers a run goes on from."""
         return {} if self.value is None else {f"best_{self.by}": self.value, "best_step": self.step}

@@ -38,9 +38,9 @@ class Gallery:
         self._count = min(config.sample_count, len(held_out))
 
     def begin(self, step: int, processes: Processes) -> None:
-        """Remove what was drawn after a step from which the run goes on."""
+        """Remove what was drawn after a step from which the run goes on; everything, if it begins."""
         if processes.rank == 0:
-            self._files.drop_after(step)
+            self._files.drop_after(step or -1)
 
     def draw(self, step: int, report: Report | None, processes: Processes) -> None:
         """Draw what belongs to a step and is not there yet; the first process does, the others wait for it."""

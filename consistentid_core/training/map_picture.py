@@ -1,9 +1,7 @@
 """A portrait with the attention of its facial words laid over it, one picture per word, to look at."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from ..regions import REGIONS, Region, region_of_part
 from .attention_maps import WordAttention, Words
@@ -40,7 +38,7 @@ def draw_maps(item: Item, words: Words, heading: str) -> Image.Image:
             missing = "no word carries it" if mask is not None else "not in this text"
             _place(sheet, number, _dimmed(photo, 0.9), region.label.lower(), missing, _FAINT)
         else:
-            note = f"{word.ratio:.2f} x inside / outside"
+            note = f"inside / outside: {word.ratio:.2f}"
             _place(sheet, number, _overlay(photo, word, mask, region), region.label.lower(), note, _INK)
     return sheet
 
@@ -81,13 +79,12 @@ def _overlay(photo: Image.Image, word: WordAttention, mask: np.ndarray, region: 
     return shown
 
 
-def _outline(mask: np.ndarray, width: Sequence[float] = (0.5, 0.36)) -> Image.Image:
-    """A line along the edge of a mask (S, S) in [0, 1], as a mask of the picture's size."""
+def _outline(mask: np.ndarray) -> Image.Image:
+    """A line just outside a mask (S, S) in [0, 1], as a mask of the picture's size: the part itself stays free."""
+    fine = 2 * _SIDE
     shape = Image.fromarray((mask * 255).round().astype(np.uint8)).resize(
-        (_SIDE, _SIDE), Image.Resampling.BILINEAR
+        (fine, fine), Image.Resampling.BILINEAR
     )
-    shape = shape.filter(ImageFilter.GaussianBlur(1.6))
-    middle, half = width
-    return shape.point(
-        [round(235 * max(0.0, 1 - ((value / 255 - middle) / half) ** 2)) for value in range(256)]
-    )
+    shape = shape.filter(ImageFilter.GaussianBlur(1.2))
+    line = ImageChops.subtract(shape.filter(ImageFilter.MaxFilter(7)), shape)
+    return line.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)

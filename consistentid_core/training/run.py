@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import MissingDependencyError
+from .cache import GIGABYTE
 from .config import ConfigError, TrainingConfig
 from .dry_run import write_dry_run
 from .frozen import FrozenModels
@@ -80,13 +81,18 @@ def train(
     with trainer:
         available = available_bytes(frozen.device)
         estimate = trainer.estimate_memory() if available is None else trainer.require_memory(available)
+        world, cache = trainer.processes.world, trainer.cache
         notes = [
             f"{len(trainer.training)} portraits to train on, {len(trainer.held_out)} held out for validation",
-            f"{config.steps} steps of {trainer.global_batch} samples, "
+            f"{config.steps} steps of {trainer.global_batch} samples in {world} process{'es' if world > 1 else ''}, "
             f"{config.steps * trainer.global_batch / len(trainer.training):.1f} times every portrait",
             f"weights: {start.found}, learning rate {trainer.rate:g}",
-            f"memory: about {estimate.total(config.batch_size) / (1 << 30):.1f} GB per process",
+            f"memory: about {estimate.total(config.batch_size) / GIGABYTE:.1f} GB per process",
         ]
+        if cache:
+            notes.append(
+                f"cache: {cache.found / GIGABYTE:.1f} of {config.cache_gigabytes:g} GB in '{cache.root}'"
+            )
         for note in notes:
             logger.info("%s.", note)
         if dry_run:

@@ -158,6 +158,8 @@ class Trainer:
                     logger.info("Stopped after step %d, which is saved.", self.step)
                     break
                 self._gallery.draw(self.step, report, self.processes)
+            if self._best.value is not None:
+                logger.info("Best by '%s': %s.", config.keep_best, self._best.place())
         finally:
             if report:
                 report.close()
@@ -325,4 +327,5 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(self.config.as_json(), "utf-8")
         tables = {"steps": STEP_COLUMNS, "validation": VALIDATION_COLUMNS}
-        return Report(self.folder, tables, step=self.step, tensorboard=self.config.tensorboard)
+        # A run that begins writes down its step 0 itself, anew if it ended before its first state.
+        return Report(self.folder, tables, step=self.step or -1, tensorboard=self.config.tensorboard)

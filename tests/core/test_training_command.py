@@ -64,7 +64,12 @@ def test_a_run_says_what_it_is_going_to_do(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         folder = run(tmp_path, steps=1)
     assert folder == tmp_path / "states" / "step-00000001"
-    for text in ("10 portraits to train on", "1 steps of 2 samples", "new weights", "memory: about"):
+    for text in (
+        "10 portraits to train on",
+        "1 steps of 2 samples in 1 process,",
+        "new weights",
+        "memory: about",
+    ):
         assert text in caplog.text
 
 

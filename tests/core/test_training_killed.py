@@ -13,8 +13,13 @@ from small_training import SmallModels, SmallPeople, small_config, small_modules
 from consistentid_core.files import atomic
 from consistentid_core.training.trainer import Trainer
 
-#: While the state of step 3 is written: with its first file, and with its folder under its name; and in step 5.
-PLACES = {"half a state": (1, 0), "a whole state": (6, 0), "a step": (0, 5)}
+#: What is being written to the disk itself when the process ends, or the step that was just made; and where it goes on.
+PLACES = {
+    "half a state": (".step-00000003", 0, 1),
+    "half of the best": (".best-", 0, 1),
+    "a whole state": ("states after .step-00000003", 0, 4),
+    "a step": ("", 5, 4),
+}
 
 
 def train(
@@ -29,7 +34,8 @@ def train(
 
     frozen = SmallModels()
     run = Trainer(
-        small_config(steps=6, save_every=3), frozen, SmallPeople(12), small_modules(frozen),
+        small_config(steps=6, save_every=3, validate_every=2, cache_gigabytes=1, sample_every=3),
+        frozen, SmallPeople(12), small_modules(frozen),
         folder=folder, on_step=note,
     )  # fmt: skip
     with run:
@@ -41,16 +47,18 @@ def die(*ignored) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train_until_killed(paths: list[str], threads: int, folder: str, at_sync: int, at_step: int) -> None:
+def train_until_killed(paths: list[str], threads: int, folder: str, at_file: str, at_step: int) -> None:
     sys.path[:0] = paths
     torch.set_num_threads(threads)  # sums are added up in another order with another number
-    sync, count = atomic._sync, 0
+    sync, before = atomic._sync, ""
 
     def sync_or_die(path):
-        nonlocal count
-        count += 1
+        nonlocal before
         sync(path)
-        if count == at_sync:
+        # Of a folder that was filled the parent comes last, after it got its name.
+        name = f"states after {before}" if path.name == "states" else str(path)
+        before = path.name
+        if at_file and at_file in name:
             die()
 
     atomic._sync = sync_or_die
@@ -65,7 +73,7 @@ def uninterrupted(tmp_path_factory):
 @pytest.mark.parametrize("place", PLACES)
 def test_killed_it_goes_on_bit_for_bit(tmp_path, uninterrupted, place):
     process = multiprocessing.get_context("spawn").Process(
-        target=train_until_killed, args=(sys.path, torch.get_num_threads(), str(tmp_path), *PLACES[place])
+        target=train_until_killed, args=(sys.path, torch.get_num_threads(), str(tmp_path), *PLACES[place][:2])
     )
     process.start()
     process.join(120)
@@ -74,4 +82,4 @@ def test_killed_it_goes_on_bit_for_bit(tmp_path, uninterrupted, place):
     expected_losses, expected = uninterrupted
     assert {step: expected_losses[step] for step in losses} == losses
     assert [name for name in expected if not torch.equal(weights[name], expected[name])] == []
-    assert min(losses) == (1 if place == "half a state" else 4)
+    assert min(losses) == PLACES[place][2]

@@ -33,6 +33,8 @@ SAID_ELSEWHERE = (
     "… steps of … samples",
     "weights: …, learning rate",
     "memory: about",
+    "cache: … of … GB in",
+    "its content is not what was written",  # why an entry of the cache is damaged
     "Stopping: the step in progress",
     "… Going on from the state before it.",
 )

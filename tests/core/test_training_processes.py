@@ -14,14 +14,21 @@ from consistentid_core.training.trainer import Trainer
 STEPS = 3
 
 
+def draw(groups, portrait, prompt, *, seed, steps, size):
+    return torch.rand(size, size, 3, generator=torch.Generator().manual_seed(seed))
+
+
 def run(folder, processes=None, **settings):
+    """One process has no cache and reads everything in its turn; two have a cache and read ahead."""
     frozen = SmallModels()
     # Half of the samples lose their words, so that now and then one process has none at all.
-    config = small_config(steps=STEPS, drop_probability=0.5, validate_every=STEPS, **settings)
+    config = small_config(
+        steps=STEPS, drop_probability=0.5, validate_every=STEPS, sample_every=STEPS, **settings
+    )
     losses = []
     trainer = Trainer(
         config, frozen, SmallPeople(12), small_modules(frozen), folder=Path(folder), processes=processes,
-        on_step=lambda step, values: losses.append(values["loss"]),
+        on_step=lambda step, values: losses.append(values["loss"]), draw_sample=draw,
     )  # fmt: skip
     with trainer:
         trainer.run()
@@ -33,7 +40,7 @@ def work(rank, paths, folder, store):
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     processes = DistributedProcesses(torch.device("cpu"))
-    losses = run(folder, processes, batch_size=1)
+    losses = run(folder, processes, batch_size=1, cache_gigabytes=1)
     torch.save(losses, f"{folder}/losses-{rank}.pt")
     # A disk that is full for the first process must not leave the other one waiting.
     trouble = processes.any(rank == 0)
@@ -47,7 +54,7 @@ def folders(tmp_path_factory):
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     store = tmp_path_factory.mktemp("store") / "file"
     torch.multiprocessing.spawn(work, (sys.path, str(two), str(store)), nprocs=2)
-    return run(one, batch_size=2), one, two
+    return run(one, batch_size=2, prefetch=False), one, two
 
 
 def test_losses_are_those_of_one_process(folders):
@@ -77,6 +84,24 @@ def test_validation_is_that_of_one_process(folders):
         assert [float(x) for x in other.split(",")] == pytest.approx(
             [float(x) for x in row.split(",")], rel=1e-2
         )
+
+
+def test_two_processes_share_one_cache(folders):
+    *_, two = folders
+    kept = [path for path in (two / "cache").rglob("*") if path.is_file()]
+    assert {path.suffix for path in kept} == {".safetensors"}
+    assert {path.relative_to(two / "cache").parts[0].split("-")[0] for path in kept} == {
+        "latents",
+        "clip",
+        "texts",
+    }
+
+
+def test_pictures_are_drawn_once_while_the_others_wait(folders):
+    _, *both = folders
+    one, two = (sorted(path.name for path in (folder / "pictures").rglob("*.png")) for folder in both)
+    assert one == two
+    assert len(one) == 2 + 2 * (4 + 2)  # portraits; at the first and the last step, samples and maps
 
 
 def test_the_state_of_two_processes_is_gone_on_with_by_one(folders):
