@@ -9,4 +9,5 @@ GROUPS = {
     "startup": "Start-up",
     "data": "Building training data, a portrait",
     "evaluation": "Scoring pictures",
+    "training": "A training step",
 }

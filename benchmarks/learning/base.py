@@ -1,4 +1,4 @@
-"""The model everything starts from: the small UNet, trained on pictures and their texts without anything of identity."""
+"""The model everything starts from: the small UNet, trained on pictures and texts, without any identity."""
 
 import math
 from collections.abc import Callable
@@ -29,7 +29,9 @@ def base_world(path: Path, people: People, *, steps: int, seed: int, say: Callab
 def _train(world: World, people: People, *, steps: int, seed: int, say: Callable[[str], None]) -> None:
     """Noise prediction as usual; the weights at the end are the running average's."""
     portraits = [people[index] for index in range(len(people))]
-    pixels = torch.stack([torch.from_numpy(one.picture.copy()) for one in portraits]).permute(0, 3, 1, 2) / 255
+    pixels = (
+        torch.stack([torch.from_numpy(one.picture.copy()) for one in portraits]).permute(0, 3, 1, 2) / 255
+    )
     latents = to_latents(pixels)
     texts = [f"Caption:{one.general_caption} Detail:{one.face_caption}" for one in portraits]
     rows = {text: world.encode_texts([text]).rows[0] for text in {"", *texts}}
@@ -43,7 +45,9 @@ def _train(world: World, people: People, *, steps: int, seed: int, say: Callable
         timesteps = torch.randint(1000, (_BATCH,), generator=generator)
         noise = torch.randn((_BATCH, *latents.shape[1:]), generator=generator)
         dropped = torch.rand(_BATCH, generator=generator) < _DROPPED
-        text = torch.stack([rows["" if d else texts[i]] for i, d in zip(chosen.tolist(), dropped, strict=True)])
+        text = torch.stack(
+            [rows["" if d else texts[i]] for i, d in zip(chosen.tolist(), dropped, strict=True)]
+        )
         alphas = world.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
         noisy = alphas.sqrt() * latents[chosen] + (1 - alphas).sqrt() * noise
         loss = (world.unet(noisy, timesteps, text, None, None) - noise).square().mean()

@@ -34,7 +34,9 @@ def words_look_at_their_parts(before: Mapping[str, float], after: Mapping[str, f
 
     Every word must look more inside than outside, and more so than before.
     """
-    numbers = {f"{word}, {when}": by[word] for word in after for when, by in (("before", before), ("after", after))}
+    numbers = {
+        f"{word}, {when}": by[word] for word in after for when, by in (("before", before), ("after", after))
+    }
     passed = bool(after) and all(
         after[word] > MORE_INSIDE and after[word] > MORE_INSIDE * before[word] for word in after
     )
@@ -47,7 +49,9 @@ def identity_is_used(right: Sequence[float], wrong: Sequence[float]) -> Verdict:
     numbers = {
         "right": fmean(right), "wrong": fmean(wrong), "t": paired_t(wrong, right), "right is better": better,
     }  # fmt: skip
-    return Verdict("people never seen are predicted better with their own identity", numbers["t"] > CLEAR, numbers)
+    return Verdict(
+        "people never seen are predicted better with their own identity", numbers["t"] > CLEAR, numbers
+    )
 
 
 def wrong_identity_gains_nothing(wrong: Sequence[float], nobody: Sequence[float]) -> Verdict:

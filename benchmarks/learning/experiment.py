@@ -30,7 +30,7 @@ from .criteria import (
 )
 from .measuring import held_out_losses, where_words_look
 from .portraits import SIDE, People
-from .world import SIZES, World
+from .world import SIZES
 
 Say = Callable[[str], None]
 
@@ -106,9 +106,7 @@ class Experiment:
             if step % 100 == 0:
                 self.say(f"{training}: step {step} of {config.steps}, {values['seconds']:.2f} s a step")
 
-        trainer = kind(
-            config, self.world, self.people, modules, folder=Path(config.output), on_step=on_step
-        )
+        trainer = kind(config, self.world, self.people, modules, folder=Path(config.output), on_step=on_step)
         with trainer:
             trainer.run()
         last = trainer.states / f"step-{config.steps:08d}"
@@ -145,7 +143,9 @@ class Experiment:
         self.folder.mkdir(parents=True, exist_ok=True)
         path, mine = self.folder / "recipe.json", json.dumps(asdict(self.recipe))
         if path.is_file() and path.read_text("utf-8") != mine:
-            raise ValueError(f"'{self.folder}' holds an experiment of another recipe; delete it to begin anew.")
+            raise ValueError(
+                f"'{self.folder}' holds an experiment of another recipe; delete it to begin anew."
+            )
         path.write_text(mine, "utf-8")
 
 

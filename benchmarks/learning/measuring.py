@@ -110,12 +110,12 @@ def where_words_look(
     def mean(values: dict[str, list[Tensor]]) -> dict[str, float]:
         return {word: torch.cat(several).mean().item() for word, several in values.items()}
 
-    return Attention(mean(inside), mean(outside), {word: torch.cat(several) for word, several in maps.items()})
+    return Attention(
+        mean(inside), mean(outside), {word: torch.cat(several) for word, several in maps.items()}
+    )
 
 
-def batch_of(
-    people: People, who: Sequence[int], picture: int, world: World, config: TrainingConfig
-) -> Batch:
+def batch_of(people: People, who: Sequence[int], picture: int, world: World, config: TrainingConfig) -> Batch:
     """One picture of each of some people at :data:`LOOKED_AT`, with noise that is always the same."""
     drawn = [_draws(config.seed, one, LOOKED_AT) for one in who]
     portraits = [people[one * people.pictures + picture] for one in who]

@@ -1,7 +1,7 @@
 """The drawn people as training reads them: portraits of a set, and a face vector that a picture alone decides.
 
-The vector is what a recogniser would give: who somebody is in 512 numbers, with light and pose mostly taken out. Colours
-of the parts are compared with the face's own, sizes with its size; a fixed random network spreads them over 512 numbers.
+The vector is what a recogniser would give: 512 numbers in which somebody is more like themselves than like others.
+Behind it are the colours and sizes of the parts, spread over so many numbers by a fixed random network.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Small frozen models for the training core: ComfyUI's UNet with few channels, and fixed encoders without weights to learn.
+"""Small frozen models for the training core: ComfyUI's UNet with few channels, and fixed encoders.
 
-Pictures become latents by the lowest frequencies of 4 x 4 squares, words become fixed rows, and "CLIP" is the colours of
-a grid of squares through a fixed projection: what a picture shows is in all of them, and nothing was learnt.
+Pictures become latents by the lowest frequencies of 4 x 4 squares, words become fixed rows, and "CLIP" is the colours
+of a grid of squares through a fixed projection: what a picture shows is in all of them, and nothing was learnt.
 """
 
 import math
@@ -74,7 +74,7 @@ class World:
         return latents, torch.zeros_like(latents)
 
     def encode_clip(self, pixel_values: Tensor) -> Tensor:
-        """A row for each of 8 x 8 squares and one for all: its colours in quarters, and its place; (n, 65, CLIP_DIM)."""
+        """(n, 65, CLIP_DIM): a row for all and one for each of 8 x 8 squares, of its colours in quarters and its place."""
         quarters = nn.functional.avg_pool2d(pixel_values, 14)
         squares = nn.functional.pixel_unshuffle(quarters, 2).flatten(2).transpose(1, 2)  # n 64 12
         rows = torch.cat((squares.mean(1, keepdim=True), squares), 1)
@@ -86,7 +86,9 @@ class World:
         words = [single_row(one.tokens, start="", end=" ", pad=" ", keep_end=False) for one in marked]
         slots = [facial_slots(row_positions(one.markers)) for one in marked]
         indices, valid = (torch.tensor(values) for values in zip(*slots, strict=True))
-        return EncodedTexts(torch.stack([torch.stack([_row(w) for w in row]) for row in words]), None, indices, valid)
+        return EncodedTexts(
+            torch.stack([torch.stack([_row(w) for w in row]) for row in words]), None, indices, valid
+        )
 
     @staticmethod
     def count_tokens(text: str) -> int:
@@ -109,7 +111,9 @@ def new_unet(seed: int) -> nn.Module:
     with torch.no_grad():
         for name, parameter in unet.named_parameters():
             if parameter.ndim > 1:
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) / math.sqrt(parameter[0].numel()))
+                parameter.copy_(
+                    torch.randn(parameter.shape, generator=generator) / math.sqrt(parameter[0].numel())
+                )
                 if name.endswith(("out.2.weight", "out_layers.3.weight", "proj_out.weight")):
                     parameter.mul_(0.02)  # blocks add nothing yet
             else:

@@ -11,7 +11,7 @@ from sampling import POSITIVE, latents
 from sampling import person as known_person
 
 from benchmarks import device
-from benchmarks.groups import lora, person, step
+from benchmarks.groups import lora, person, step, training
 from benchmarks.job import Job
 from benchmarks.model_call import ModelCall
 
@@ -130,3 +130,49 @@ def test_the_parts_of_a_new_photo_add_up_to_the_whole(photo_rows):
     assert sum(part["share"] for part in parts) == pytest.approx(1, abs=0.001)
     worked = ("clip", "encoder", "text", "fuse", "projection", "lora")
     assert all(photo_rows[f"cold_{name}"]["value"] > 0 for name in worked)
+
+
+# --- a step of training ------------------------------------------------------------------------
+
+SMALL_NETWORKS = {
+    "facial_encoder": {"width": 64, "depth": 1, "heads": 1, "hidden_dim": 64},
+    "id_projection": {"depth": 1, "heads": 1, "hidden_dim": 64, "id_hidden_dim": 64},
+}
+
+
+@pytest.fixture(scope="module")
+def training_rows():
+    with torch.inference_mode(False):
+        return training.measure_model(small_unet("sd15"), JOB, rank=4, sizes=SMALL_NETWORKS)
+
+
+def test_a_step_of_training_is_measured_beside_a_plain_lora(training_rows):
+    assert {"plain", "noise", *training.CASES} <= training_rows.keys()
+    assert all(training_rows[case]["value"] > 0 for case in training.CASES)
+
+
+def test_a_step_of_training_does_more_and_holds_more_than_that_of_a_plain_lora(training_rows):
+    plain, ours = (training_rows[f"operations_{case}"]["value"] for case in ("plain", "training"))
+    assert 1 < ours / plain < 4
+    weights = sum(one.numel() * 4 for one in small_unet("sd15").model.diffusion_model.parameters())
+    assert training_rows["memory_plain"]["value"] > weights
+    assert training_rows["memory_training"]["value"] > 1
+
+
+def test_both_steps_of_training_change_weights_and_leave_the_unet_as_it_was():
+    with torch.inference_mode(False):
+        unet = training._unet_alone(small_unet("sd15"), "sd15")
+        batch = training._batch(unet, JOB)
+        frozen = [one.clone() for one in unet.unet_module.parameters()]
+        for made in (
+            training._plain_step(unet, batch, "fp32", 4),
+            training._our_step(unet, batch, "fp32", 4, SMALL_NETWORKS, {}),
+        ):
+            with made as step:
+                before = [one.clone() for one in step.held]
+                step()
+                assert sum(not torch.equal(a, b) for a, b in zip(before, step.held, strict=False)) > len(
+                    unet.layers
+                )
+        assert all(map(torch.equal, frozen, unet.unet_module.parameters()))
+        assert not any(module._forward_hooks for module in unet.unet_module.modules())

@@ -1,0 +1,254 @@
+"""A step of training beside the same step of a plain LoRA: same UNet, layers, rank, batch, dtype and optimiser.
+
+Both begin with latents, encoded texts and features that are there already, as a run with caches has them. The plain one
+has the noise loss alone and none of ConsistentID's networks; what it lacks is switched on bit by bit beside it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..job import Job
+from ..rows import Row, count, interleave, ratio, seconds, size
+
+#: What is timed beside a plain LoRA: the settings that make the difference.
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "training": ("ConsistentID, all of it", {}),
+    "self_attention": ("… with the released code's localisation", {"localisation": "original_code"}),
+    "without_localisation": ("… without localisation", {"localisation": "off"}),
+    "only_tokens": (
+        "… without localisation and facial words",
+        {"localisation": "off", "features": "overall"},
+    ),
+}
+_RANK, _BATCH = 128, 2
+
+
+def measure(job: Job) -> dict[str, Row]:
+    job.start_host()
+    from tools.standins import catalogue
+
+    models = job.models({catalogue.CHECKPOINT: catalogue.MEASURED[job.family][catalogue.CHECKPOINT]})
+    file = models[catalogue.CHECKPOINT]
+    import comfy.sd
+    import torch
+
+    dtype = torch.float32 if job.device == "cpu" else torch.bfloat16
+    model = comfy.sd.load_checkpoint_guess_config(
+        str(file.folder / file.name), output_vae=False, output_clip=False, output_clipvision=False,
+        disable_dynamic=True, model_options={"dtype": dtype},
+    )[0]  # fmt: skip
+    return measure_model(model, job, precision="fp32" if job.device == "cpu" else "bf16")
+
+
+def measure_model(
+    model, job: Job, *, precision: str = "fp32", rank: int = _RANK, sizes: dict[str, dict] | None = None
+) -> dict[str, Row]:
+    """model: a MODEL, loaded outside inference mode.  sizes: of trained networks that differ from the released ones."""
+    from ..device import operations, peak_bytes, time_of
+
+    unet = _unet_alone(model, job.family)
+    batch = _batch(unet, job)
+    steps = {"plain": lambda: _plain_step(unet, batch, precision, rank)}
+    for name, (_, settings) in CASES.items():
+        steps[name] = lambda settings=settings: _our_step(unet, batch, precision, rank, sizes, settings)
+
+    def timed(name: str) -> float:
+        # Networks and hooks are made anew for each, so that no case has the memory of all the others.
+        with steps[name]() as step:
+            step()
+            return time_of(step, job.device)
+
+    cases = {name: (lambda name=name: timed(name)) for name in steps}
+    cases["noise"] = lambda: timed("plain")
+    taken = interleave(cases, job.rounds)
+    plain = taken["plain"]
+    rows = {
+        "plain": seconds(f"a step of a plain LoRA of rank {rank}, batch {len(batch)}", plain),
+        "noise": ratio("a plain LoRA again ÷ plain LoRA", taken["noise"], plain),
+    }
+    rows |= {name: ratio(f"{what} ÷ plain LoRA", taken[name], plain) for name, (what, _) in CASES.items()}
+    for name, step_of in steps.items():
+        if name not in ("plain", "training"):
+            continue
+        with step_of() as step:
+            step()  # the optimiser's averages are there from here on
+            held = sum(_bytes(one) for one in step.held)
+            peak = held + peak_bytes(step, job.device)
+            what = "a plain LoRA" if name == "plain" else CASES[name][0]
+            rows[f"operations_{name}"] = count(f"operations of a step: {what}", operations(step))
+            if name == "plain":
+                plain_peak = peak
+                rows["memory_plain"] = size("peak memory of a step of a plain LoRA, with all weights", peak)
+            else:
+                rows[f"memory_{name}"] = ratio(f"peak memory: {what} ÷ plain LoRA", [peak], [plain_peak])
+    return rows
+
+
+@dataclass(eq=False)
+class _Step:
+    """One step, to be repeated.  held: the tensors that are there all the time."""
+
+    run: Callable[[], object]
+    tensors: Callable[[], list]
+
+    def __call__(self) -> None:
+        self.run()
+
+    @property
+    def held(self) -> list:
+        return self.tensors()
+
+
+@contextmanager
+def _our_step(unet, batch, precision: str, rank: int, sizes, settings) -> Iterator[_Step]:
+    import tempfile
+    from pathlib import Path
+
+    from consistentid_pack.consistentid_core.training.config import from_mapping
+    from consistentid_pack.consistentid_core.training.modules import new_modules
+    from consistentid_pack.consistentid_core.training.trainer import Trainer
+
+    class Prepared(Trainer):
+        """Trains on the same batch again and again, with the foreground in it."""
+
+        def batch(self, micro_step, looks_at_foreground):
+            return batch
+
+    config = from_mapping(
+        {"precision": precision, "rank": rank, "batch_size": len(batch), "validation_samples": 0, **settings}
+    )
+    modules = new_modules(
+        unet.layers, unet.base_weight, unet.cross_attention_dim, seed=0, rank=rank, **(sizes or {})
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Prepared(config, unet, [None] * len(batch), modules, folder=Path(folder))
+        with trainer:
+
+            def tensors() -> list:
+                states = trainer._optimizer.state.values()
+                gradients = [one.grad for one in modules.parameters() if one.grad is not None]
+                average = trainer._average.average.values() if trainer._average else ()
+                kept = [value for state in states for value in state.values()]
+                return [*unet.unet_module.parameters(), *modules.parameters(), *gradients, *average, *kept]
+
+            yield _Step(trainer.train_step, tensors)
+
+
+@contextmanager
+def _plain_step(unet, batch, precision: str, rank: int) -> Iterator[_Step]:
+    """As any LoRA trainer does it: two matrices beside each attention matrix, AdamW, clipping, a running average."""
+    import torch
+    from consistentid_pack.consistentid_core.training.losses import noise_losses
+    from torch import nn
+
+    pairs, handles = nn.ModuleList(), []
+    for layer in unet.layers:
+        attention = unet.unet_module.get_submodule(layer.weight_prefix)
+        for name in ("to_q", "to_k", "to_v", "to_out.0"):
+            module = attention.get_submodule(name)
+            out_dim, in_dim = module.weight.shape
+            pair = nn.Sequential(
+                nn.Linear(in_dim, rank, bias=False), nn.Linear(rank, out_dim, bias=False)
+            ).to(unet.device)
+            nn.init.zeros_(pair[1].weight)
+            pairs.append(pair)
+            handles.append(module.register_forward_hook(_adding(pair)))
+    weights = list(pairs.parameters())
+    optimiser = torch.optim.AdamW(weights, lr=1e-4)
+    average = [one.detach().clone() for one in weights]
+
+    def run() -> None:
+        optimiser.zero_grad(set_to_none=False)
+        prediction = unet.unet(batch.noisy, batch.timesteps, batch.rows, batch.pooled, batch.sizes)
+        noise_losses(prediction, batch.target, batch.foreground).mean().backward()
+        nn.utils.clip_grad_norm_(weights, 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, weights, 1e-4)
+
+    def tensors() -> list:
+        gradients = [one.grad for one in weights if one.grad is not None]
+        kept = [value for state in optimiser.state.values() for value in state.values()]
+        return [*unet.unet_module.parameters(), *weights, *gradients, *average, *kept]
+
+    try:
+        yield _Step(run, tensors)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _adding(pair) -> Callable:
+    from torch.nn import functional
+
+    def add(module, inputs, output):
+        down, up = (linear.weight.to(output.dtype) for linear in pair)
+        return output + functional.linear(functional.linear(inputs[0], down), up)
+
+    return add
+
+
+def _unet_alone(model, family: str):
+    """The frozen models of the training core with nothing but the UNet."""
+    from consistentid_pack.nodes.training.host_adapter import HostModels
+
+    class UNetAlone(HostModels):
+        def __init__(self):
+            import comfy.model_management
+            from consistentid_pack.consistentid_core.networks.unet_layers import attention_layers
+
+            config = model.model.model_config.unet_config
+            self.family, self.predicts = family, "noise"
+            self.layers = attention_layers(config)
+            self.cross_attention_dim = int(config["context_dim"])
+            self._model = model
+            comfy.model_management.load_models_gpu([model], force_full_load=True)
+            self.device = model.load_device
+            self.unet_module = model.model.diffusion_model.requires_grad_(False)
+            sigmas = model.model.model_sampling.sigmas.detach().clone()
+            self.alphas_cumprod = (1 / (1 + sigmas.square())).to(self.device)
+
+    return UNetAlone()
+
+
+def _batch(unet, job: Job):
+    """Portraits that exist as numbers only, each with five facial words and the foreground looked at."""
+    import torch
+    from consistentid_pack.consistentid_core.families import FAMILIES
+    from consistentid_pack.consistentid_core.training.step import Batch
+
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int):
+        return torch.randn(shape, generator=generator)
+
+    side, clip_dim = job.size // 8, 1280
+    pooled = normal(_BATCH, 1280) if FAMILIES[job.family].has_picture_sizes else None
+    masks = torch.zeros(_BATCH, 5, job.size, job.size)
+    for slot in range(5):
+        masks[:, slot, slot * job.size // 8 :, : job.size // 4] = 1
+    made = Batch(
+        noisy=normal(_BATCH, 4, side, side),
+        target=normal(_BATCH, 4, side, side),
+        timesteps=torch.tensor([100, 700]),
+        rows=normal(_BATCH, 77, unet.cross_attention_dim),
+        pooled=pooled,
+        sizes=torch.full((_BATCH, 6), float(job.size)),
+        indices=torch.tensor([[10, 13, 16, 19, 22]] * _BATCH),
+        valid=torch.ones(_BATCH, 5, dtype=torch.bool),
+        part_features=normal(_BATCH, 5, 257, clip_dim),
+        clip_features=normal(_BATCH, 257, clip_dim),
+        id_vectors=torch.nn.functional.normalize(normal(_BATCH, 512)),
+        part_masks=masks,
+        foreground=torch.ones(_BATCH, job.size, job.size),
+    )
+    placed = {
+        name: value.to(unet.device) for name, value in vars(made).items() if isinstance(value, torch.Tensor)
+    }
+    return replace(made, **placed)
+
+
+def _bytes(tensor) -> int:
+    return tensor.numel() * tensor.element_size()
