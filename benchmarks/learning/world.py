@@ -74,7 +74,7 @@ class World:
         return latents, torch.zeros_like(latents)
 
     def encode_clip(self, pixel_values: Tensor) -> Tensor:
-        """(n, 65, CLIP_DIM): a row for all and one for each of 8 x 8 squares, of its colours in quarters and its place."""
+        """(n, 65, CLIP_DIM): a row for all and one for each of 8 x 8 squares, from its colours and place."""
         quarters = nn.functional.avg_pool2d(pixel_values, 14)
         squares = nn.functional.pixel_unshuffle(quarters, 2).flatten(2).transpose(1, 2)  # n 64 12
         rows = torch.cat((squares.mean(1, keepdim=True), squares), 1)
