@@ -10,4 +10,5 @@ model_call   one UNet call as a real sampling run makes it
 adapter      the nodes of the pack, the adapter, a made-up person
 groups       which groups there are; a further one (data building, a training step, likeness) is a file with
              ``measure(job)`` and a line there
+learning     not what it costs but whether training learns: an experiment with a command of its own
 """

@@ -1,4 +1,4 @@
-"""Prepare everything and run all checks: lint, types, then the tests of core, tools, host, server and web.
+"""Prepare everything and run all checks: lint, types, then the tests of core, tools, host, learning, server and web.
 
     python tools/test.py                            everything
     python tools/test.py --only core                one part
@@ -34,7 +34,7 @@ LINT = {
 }
 TESTS = paths.ROOT / "tests"
 #: The longest first, so that no long one is left for the end.
-SUITES = ("web", "server", "host", "core", "tools")
+SUITES = ("web", "server", "host", "learning", "core", "tools")
 #: What runs on each older ComfyUI: loading, Apply, FaceEncoder and saved people in process, then the nodes
 #: and every workflow on a server. The other tests are about the pack itself, or would say the same again.
 ON_OLDER_HOSTS = {

@@ -74,8 +74,7 @@ def measure_model(
             continue
         with step_of() as step:
             step()  # the optimiser's averages are there from here on
-            held = sum(_bytes(one) for one in step.held)
-            peak = held + peak_bytes(step, job.device)
+            peak = step.held_bytes + peak_bytes(step, job.device)
             what = "a plain LoRA" if name == "plain" else CASES[name][0]
             rows[f"operations_{name}"] = count(f"operations of a step: {what}", operations(step))
             if name == "plain":
@@ -88,17 +87,18 @@ def measure_model(
 
 @dataclass(eq=False)
 class _Step:
-    """One step, to be repeated.  held: the tensors that are there all the time."""
+    """One step, to be repeated.
+
+    weights: those that are trained.  held_bytes: what is there all the time once a step was done: frozen and trained
+    weights, gradients, the optimiser's and the running averages.
+    """
 
     run: Callable[[], object]
-    tensors: Callable[[], list]
+    weights: list
+    held_bytes: int
 
     def __call__(self) -> None:
         self.run()
-
-    @property
-    def held(self) -> list:
-        return self.tensors()
 
 
 @contextmanager
@@ -107,6 +107,7 @@ def _our_step(unet, batch, precision: str, rank: int, sizes, settings) -> Iterat
     from pathlib import Path
 
     from consistentid_pack.consistentid_core.training.config import from_mapping
+    from consistentid_pack.consistentid_core.training.memory import fixed_bytes
     from consistentid_pack.consistentid_core.training.modules import new_modules
     from consistentid_pack.consistentid_core.training.trainer import Trainer
 
@@ -125,15 +126,8 @@ def _our_step(unet, batch, precision: str, rank: int, sizes, settings) -> Iterat
     with tempfile.TemporaryDirectory() as folder:
         trainer = Prepared(config, unet, [None] * len(batch), modules, folder=Path(folder))
         with trainer:
-
-            def tensors() -> list:
-                states = trainer._optimizer.state.values()
-                gradients = [one.grad for one in modules.parameters() if one.grad is not None]
-                average = trainer._average.average.values() if trainer._average else ()
-                kept = [value for state in states for value in state.values()]
-                return [*unet.unet_module.parameters(), *modules.parameters(), *gradients, *average, *kept]
-
-            yield _Step(trainer.train_step, tensors)
+            held = fixed_bytes(modules, unet.unet_module, has_average=True)
+            yield _Step(trainer.train_step, list(modules.parameters()), held)
 
 
 @contextmanager
@@ -141,6 +135,7 @@ def _plain_step(unet, batch, precision: str, rank: int) -> Iterator[_Step]:
     """As any LoRA trainer does it: two matrices beside each attention matrix, AdamW, clipping, a running average."""
     import torch
     from consistentid_pack.consistentid_core.training.losses import noise_losses
+    from consistentid_pack.consistentid_core.training.memory import fixed_bytes
     from torch import nn
 
     pairs, handles = nn.ModuleList(), []
@@ -168,13 +163,8 @@ def _plain_step(unet, batch, precision: str, rank: int) -> Iterator[_Step]:
         with torch.no_grad():
             torch._foreach_lerp_(average, weights, 1e-4)
 
-    def tensors() -> list:
-        gradients = [one.grad for one in weights if one.grad is not None]
-        kept = [value for state in optimiser.state.values() for value in state.values()]
-        return [*unet.unet_module.parameters(), *weights, *gradients, *average, *kept]
-
     try:
-        yield _Step(run, tensors)
+        yield _Step(run, weights, fixed_bytes(pairs, unet.unet_module, has_average=True))
     finally:
         for handle in handles:
             handle.remove()
@@ -248,7 +238,3 @@ def _batch(unet, job: Job):
         name: value.to(unet.device) for name, value in vars(made).items() if isinstance(value, torch.Tensor)
     }
     return replace(made, **placed)
-
-
-def _bytes(tensor) -> int:
-    return tensor.numel() * tensor.element_size()

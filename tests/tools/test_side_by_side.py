@@ -115,7 +115,7 @@ def test_a_version_runs_what_belongs_to_it_alone(host, monkeypatch):
 
 def test_a_comfyui_of_the_user_s_is_tested_alone(host, monkeypatch):
     monkeypatch.setenv("COMFYUI_PATH", "/somewhere")
-    assert set(test_command.plan(host, [])) == {"lint", "web", "server", "host", "core", "tools"}
+    assert set(test_command.plan(host, [])) == {"lint", "web", "server", "host", "learning", "core", "tools"}
 
 
 def test_every_folder_of_tests_is_a_suite():
