@@ -97,7 +97,7 @@ def host(tmp_path, monkeypatch) -> Environment:
 def test_every_suite_runs_on_the_newest_comfyui_and_its_files_on_each_older_one(host):
     plan = test_command.plan(host, ["-k", "face"])
     assert {job.name for jobs in plan.values() for job in jobs} == {
-        *("lint", "format", "types", "core", "tools", "host", "server", "web"),
+        *("lint", "format", "types", "core", "tools", "host", "learning", "server", "web"),
         *(f"{suite} {version}" for version in comfyui.OLDER for suite in ("host", "server")),
     }
     folders = {job.name: job.variables["COMFYUI_PATH"] for jobs in plan.values() for job in jobs}
