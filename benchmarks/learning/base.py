@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from consistentid_core.training.step import noised
+
 from .portraits import People
 from .world import World, new_unet, to_latents
 
@@ -27,7 +29,7 @@ def base_world(path: Path, people: People, *, steps: int, seed: int, say: Callab
 
 
 def _train(world: World, people: People, *, steps: int, seed: int, say: Callable[[str], None]) -> None:
-    """Noise prediction as usual; the weights at the end are the running average's."""
+    """As any diffusion model is trained; the weights at the end are the running average's."""
     portraits = [people[index] for index in range(len(people))]
     pixels = (
         torch.stack([torch.from_numpy(one.picture.copy()) for one in portraits]).permute(0, 3, 1, 2) / 255
@@ -48,9 +50,8 @@ def _train(world: World, people: People, *, steps: int, seed: int, say: Callable
         text = torch.stack(
             [rows["" if d else texts[i]] for i, d in zip(chosen.tolist(), dropped, strict=True)]
         )
-        alphas = world.alphas_cumprod[timesteps].view(-1, 1, 1, 1)
-        noisy = alphas.sqrt() * latents[chosen] + (1 - alphas).sqrt() * noise
-        loss = (world.unet(noisy, timesteps, text, None, None) - noise).square().mean()
+        noisy, target = noised(latents[chosen], noise, timesteps, world)
+        loss = (world.unet(noisy, timesteps, text, None, None) - target).square().mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
@@ -61,7 +62,7 @@ def _train(world: World, people: People, *, steps: int, seed: int, say: Callable
             torch._foreach_lerp_(average, list(unet.parameters()), 1 - min(0.99, (1 + step) / (10 + step)))
         losses.append(loss.item())
         if (step + 1) % 100 == 0:
-            say(f"base: step {step + 1} of {steps}, noise loss {sum(losses[-100:]) / 100:.4f}")
+            say(f"base: step {step + 1} of {steps}, loss {sum(losses[-100:]) / 100:.4f}")
     with torch.no_grad():
         for one, kept in zip(unet.parameters(), average, strict=True):
             one.copy_(kept)

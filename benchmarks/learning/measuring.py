@@ -27,7 +27,7 @@ from .portraits import People
 from .world import World
 
 #: At which the noise is predicted, and at which attention is looked at.
-TIMESTEPS, LOOKED_AT = (200, 400, 600), 500
+TIMESTEPS, LOOKED_AT = (500, 700, 900), 500
 _BATCH = 16
 
 

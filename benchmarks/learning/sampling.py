@@ -39,9 +39,9 @@ def sample(
             _predict(replace(one, noisy=latents), timestep, modules, attention, world)
             for one in (batch, negative)
         )
-        noise = other + guidance * (positive - other)
+        velocity = other + guidance * (positive - other)
         alpha = world.alphas_cumprod[timestep]
-        clean = ((latents - (1 - alpha).sqrt() * noise) / alpha.sqrt()).clamp(-4, 4)
+        clean = (alpha.sqrt() * latents - (1 - alpha).sqrt() * velocity).clamp(-4, 4)
         noise = (latents - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         after = (
             world.alphas_cumprod[timesteps[number + 1]] if number + 1 < len(timesteps) else torch.tensor(1.0)
