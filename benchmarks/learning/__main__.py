@@ -34,6 +34,7 @@ def main() -> int:
         default=paths.HOST / "learning",
         help="where everything is kept (default: .host)",
     )
+    parser.add_argument("--pictures", action="store_true", help="draw those of the page; full does anyway")
     options = parser.parse_args()
     # On the CPU everywhere: the figures are to be the same, and a graphics card would hardly be faster.
     start_host(os.environ.get("COMFYUI_PATH") or str(paths.COMFYUI), HOST_ARGUMENTS)
@@ -62,7 +63,7 @@ def main() -> int:
     conditions = f"{date.today().isoformat()}, {platform.machine()}, PyTorch {torch.__version__}"
     report.write(recipe.name, {"recipe": vars(recipe), "conditions": conditions, "seeds": seeds})
     report.write_page()
-    if recipe.name == "full":
+    if recipe.name == "full" or options.pictures:
         write_figures(experiments)
     return 0 if as_wanted else 1
 

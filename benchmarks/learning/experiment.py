@@ -48,13 +48,13 @@ class Recipe:
     base_steps: int
     steps: int
     pictures: int = 4
-    batch_size: int = 16
-    learning_rate: float = 2e-3
+    batch_size: int = 8
+    learning_rate: float = 4e-3
 
 
-FULL = Recipe("full", people=400, held_out=128, base_steps=1200, steps=1200)
+FULL = Recipe("full", people=400, held_out=128, base_steps=1000, steps=600)
 #: What fits into every run of the tests.
-CUT = Recipe("cut", people=200, held_out=48, base_steps=200, steps=200, batch_size=8)
+CUT = Recipe("cut", people=200, held_out=96, base_steps=120, steps=150)
 RECIPES = {recipe.name: recipe for recipe in (FULL, CUT)}
 
 #: The names of the two trainings.
@@ -84,7 +84,7 @@ class Experiment:
                 "output": str(self.folder / training), "seed": self.seed, "resolution": SIDE, "precision": "fp32",
                 "rank": 8, "steps": recipe.steps, "batch_size": recipe.batch_size, "warmup_steps": 20,
                 "learning_rate": recipe.learning_rate, "ema_decay": 0.99, "pairing": "by name",
-                "validation_samples": 0, "validate_every": 0, "save_every": 100, "keep": 1,
+                "validation_samples": 0, "validate_every": 0, "save_every": 100, "keep": 1, "log_every": 1,
             }
         )  # fmt: skip
 
@@ -117,7 +117,7 @@ class Experiment:
         """Losses of the held-out people and attention of their words, as plain values; the maps go into a file."""
         path = self.folder / f"{name}.json"
         if path.is_file():
-            return json.loads(path.read_text("utf-8"))
+            return self.kept(name)
         config = self.config(TRAINED)
         captured = layers_to_capture(self.world.layers, config)
         with attached(self.world.unet_module, self.world.layers, modules.adapters, captured) as attention:
@@ -130,6 +130,10 @@ class Experiment:
         }
         path.write_text(json.dumps(found), "utf-8")
         return found
+
+    def kept(self, name: str) -> dict[str, Any]:
+        """What :meth:`measure` found."""
+        return json.loads((self.folder / f"{name}.json").read_text("utf-8"))
 
     def run(self) -> dict[str, Any]:
         """Everything; by name what was measured."""

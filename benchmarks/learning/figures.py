@@ -15,35 +15,26 @@ from consistentid_core.training.modules import TrainedModules
 from consistentid_core.training.step import with_nobody
 from tools import paths
 
-from .experiment import SHUFFLED, TRAINED, Experiment
+from .experiment import FULL, SHUFFLED, TRAINED, Experiment
 from .measuring import batch_of, facial_words, with_identity
 from .people import draw
 from .portraits import People, person_of, view_of
 from .sampling import sample
 
 _BACKGROUND, _TEXT, _DIM, _GRID = (250, 250, 252), (30, 32, 38), (110, 116, 128), (222, 225, 232)
-_BLUE, _ORANGE, _GREY = (38, 98, 200), (214, 110, 28), (140, 146, 158)
+_BLUE, _ORANGE = (38, 98, 200), (214, 110, 28)
 _CELL, _GAP = 112, 8
 
 
 def write_figures(experiments: Sequence[Experiment]) -> None:
-    """Write all of them into docs/images; the curves of all experiments, the rest of the first."""
-    first = experiments[0]
+    """Write the pictures of the page into docs/images; the evidence of all experiments, the rest of the first."""
+    first, folder = experiments[0], paths.ROOT / "docs" / "images"
     maps = [torch.load(first.folder / f"{name}_maps.pt", weights_only=True) for name in ("before", TRAINED)]
-    curves = {
-        label: [one.folder / training / "steps.csv" for one in experiments]
-        for label, training in (("as it is", TRAINED), ("identities shuffled", SHUFFLED))
-    }
-    pictures = {
-        "learning_people.png": people_picture(first),
-        "learning_attention.png": attention_picture(first, *maps),
-        "learning_samples.png": sampled_picture(first, first.train(TRAINED)),
-        "learning_curves.png": curves_picture(curves),
-    }
-    for name, picture in pictures.items():
-        picture.quantize(192, dither=Image.Dither.NONE).save(
-            paths.ROOT / "docs" / "images" / name, optimize=True
-        )
+    people_picture(first).save(folder / "learning_people.jpg", quality=88)
+    attention_picture(first, *maps).save(folder / "learning_attention.jpg", quality=88)
+    evidence_picture(experiments).save(folder / "learning_evidence.png", optimize=True)
+    if first.recipe is FULL:  # after fewer steps there is nothing to be seen in them yet
+        sampled_picture(first, first.train(TRAINED)).save(folder / "learning_samples.jpg", quality=88)
 
 
 def people_picture(experiment: Experiment, count: int = 4) -> Image.Image:
@@ -80,34 +71,88 @@ def sampled_picture(experiment: Experiment, modules: TrainedModules, count: int 
     return _grid(rows, left=["is told of", "makes", "of nobody"])
 
 
-def curves_picture(runs: dict[str, Sequence[Path]]) -> Image.Image:
-    """The localisation loss over the steps of several runs; runs: steps.csv by the label of their line."""
-    width, height, left, bottom, top = 720, 260, 64, 40, 18
-    picture = Image.new("RGB", (width, height), _BACKGROUND)
-    pen, font = ImageDraw.Draw(picture), _font(15)
-    lines = {label: [_column(path) for path in paths] for label, paths in runs.items()}
-    last = max(step for several in lines.values() for line in several for step, _ in line)
-    values = [value for several in lines.values() for line in several for _, value in line]
-    low, high = min(-0.1, *values), max(0.05, *values)
-
-    def place(step: float, value: float) -> tuple[float, float]:
-        across = left + (width - left - 16) * step / last
-        return across, top + (height - top - bottom) * (high - value) / (high - low)
-
-    for value in np.arange(np.ceil(low * 10) / 10, high, 0.1):
-        pen.line([place(0, value), place(last, value)], fill=_GRID)
-        pen.text((8, place(0, value)[1] - 9), f"{value:+.1f}", fill=_DIM, font=font)
-    for colour, (label, several) in zip((_BLUE, _ORANGE, _GREY), lines.items(), strict=False):
-        for line in several:
-            pen.line([place(*point) for point in line], fill=colour, width=2)
-        anchor = left + 12, height - bottom - 22 * (1 + list(lines).index(label))
-        pen.text(anchor, label, fill=colour, font=font)
-    pen.text((width - 90, height - 28), f"step {last}", fill=_DIM, font=font)
-    pen.text((left, height - 28), "step 1", fill=_DIM, font=font)
+def evidence_picture(experiments: Sequence[Experiment]) -> Image.Image:
+    """Left the localisation loss over the steps, right what the right identity is worth to each held-out person."""
+    panels = [_localisation_panel(experiments), _identity_panel(experiments)]
+    picture = Image.new("RGB", (sum(one.width for one in panels), panels[0].height), _BACKGROUND)
+    for number, panel in enumerate(panels):
+        picture.paste(panel, (number * panels[0].width, 0))
     return picture
 
 
-def _column(path: Path, name: str = "localisation_loss", smooth: int = 5) -> list[tuple[float, float]]:
+def _localisation_panel(experiments: Sequence[Experiment]) -> Image.Image:
+    lines = [_column(one.folder / TRAINED / "steps.csv") for one in experiments]
+    values = [value for line in lines for _, value in line]
+    last, low, high = experiments[0].recipe.steps, min(-0.1, *values), max(0.05, *values)
+    panel = _Panel("localisation loss while training", low, high, step=0.1)
+    for line in lines:
+        panel.pen.line([panel.place(step / last, value) for step, value in line], fill=_BLUE, width=2)
+    panel.below("step 1", f"step {last}")
+    return panel.picture
+
+
+def _identity_panel(experiments: Sequence[Experiment]) -> Image.Image:
+    """A dot for each person of each seed; a bar for the mean with three standard errors to either side."""
+    found = {name: _worth(experiments, name) for name in (TRAINED, SHUFFLED)}
+    reach = max(np.abs(np.quantile(values, (0.01, 0.99))).max() for values in found.values()) * 1.15
+    panel = _Panel(
+        "loss with a wrong identity − with the right one, per person", -reach, reach, step=_round(reach / 2)
+    )
+    generator = np.random.default_rng(0)
+    for number, (values, colour) in enumerate(zip(found.values(), (_BLUE, _ORANGE), strict=True)):
+        middle = 0.27 + 0.46 * number
+        for value in values.clip(-reach, reach):
+            x, y = panel.place(middle + generator.uniform(-0.12, 0.12), float(value))
+            panel.pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=tuple(c + (255 - c) // 2 for c in colour))
+        mean, error = float(values.mean()), 3 * float(values.std(ddof=1)) / len(values) ** 0.5
+        box = *panel.place(middle - 0.16, mean + error), *panel.place(middle + 0.16, mean - error)
+        panel.pen.rectangle(box, outline=colour, width=3)
+    panel.below("trained", "identities shuffled", (_BLUE, _ORANGE), (0.27, 0.73))
+    return panel.picture
+
+
+def _worth(experiments: Sequence[Experiment], training: str) -> np.ndarray:
+    losses = [one.kept(training)["losses"] for one in experiments]
+    return np.concatenate([np.subtract(one["wrong"], one["right"]) for one in losses])
+
+
+class _Panel:
+    """Axes, title and grid of a chart."""
+
+    def __init__(self, title: str, low: float, high: float, *, step: float):
+        self._low, self._high = low, high
+        self.picture = Image.new("RGB", (412, 300), _BACKGROUND)
+        self.pen = ImageDraw.Draw(self.picture)
+        self.pen.text((14, 10), title, fill=_TEXT, font=_font(14))
+        digits = max(1, -int(np.floor(np.log10(step))))
+        for number in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
+            self.pen.line([self.place(0, number * step), self.place(1, number * step)], fill=_GRID)
+            place = 14, self.place(0, number * step)[1]
+            self.pen.text(place, f"{number * step:+.{digits}f}", fill=_DIM, font=_font(13), anchor="lm")
+
+    def place(self, across: float, value: float) -> tuple[float, float]:
+        """Where a value lies; across: 0 left to 1 right."""
+        return 72 + 322 * across, 40 + 222 * (self._high - value) / (self._high - self._low)
+
+    def below(
+        self,
+        left: str,
+        right: str,
+        colours: Sequence[tuple] = (_DIM, _DIM),
+        at: Sequence[float] = (0.06, 0.92),
+    ) -> None:
+        """Two words under the chart."""
+        for text, colour, across in zip((left, right), colours, at, strict=True):
+            self.pen.text((self.place(across, 0)[0], 282), text, fill=colour, font=_font(14), anchor="mm")
+
+
+def _round(value: float) -> float:
+    """The next smaller number with a single digit."""
+    scale = 10.0 ** np.floor(np.log10(value))
+    return float(np.floor(value / scale) * scale)
+
+
+def _column(path: Path, name: str = "localisation_loss", smooth: int = 6) -> list[tuple[float, float]]:
     """Step and value, each the mean of a few rows."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = [(int(row["step"]), float(row[name])) for row in csv.DictReader(file)]
