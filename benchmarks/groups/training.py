@@ -4,25 +4,21 @@ Both begin with latents, encoded texts and features that are there already, as a
 has the noise loss alone and none of ConsistentID's networks; what it lacks is switched on bit by bit beside it.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..job import Job
 from ..rows import Row, count, interleave, ratio, seconds, size
 
-#: What is timed beside a plain LoRA: the settings that make the difference.
+#: What is timed beside a plain LoRA, and the settings that make it.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "training": ("ConsistentID, all of it", {}),
-    "self_attention": ("… with the released code's localisation", {"localisation": "original_code"}),
-    "without_localisation": ("… without localisation", {"localisation": "off"}),
-    "only_tokens": (
-        "… without localisation and facial words",
-        {"localisation": "off", "features": "overall"},
-    ),
+    "training": ("ConsistentID, with localisation", {}),
+    "without_localisation": ("ConsistentID without localisation", {"localisation": "off"}),
 }
-_RANK, _BATCH = 128, 2
+_RANK = 128
+#: Portraits of a step: what is bearable on the CPU, where a batch gains nothing; what fills a graphics card.
+_BATCH = {"cpu": 1, "cuda": 8}
 
 
 def measure(job: Job) -> dict[str, Row]:
@@ -50,39 +46,32 @@ def measure_model(
 
     unet = _unet_alone(model, job.family)
     batch = _batch(unet, job)
-    steps = {"plain": lambda: _plain_step(unet, batch, precision, rank)}
+    steps = {"plain": _plain_step(unet, batch, rank)}
     for name, (_, settings) in CASES.items():
-        steps[name] = lambda settings=settings: _our_step(unet, batch, precision, rank, sizes, settings)
-
-    def timed(name: str) -> float:
-        # Networks and hooks are made anew for each, so that no case has the memory of all the others.
-        with steps[name]() as step:
-            step()
-            return time_of(step, job.device)
-
-    cases = {name: (lambda name=name: timed(name)) for name in steps}
-    cases["noise"] = lambda: timed("plain")
+        steps[name] = _our_step(unet, batch, {"precision": precision, "rank": rank, **settings}, sizes)
+    cases = {name: (lambda step=step: time_of(step, job.device)) for name, step in steps.items()}
+    cases["noise"] = cases["plain"]
     taken = interleave(cases, job.rounds)
-    plain = taken["plain"]
+    counted = {
+        name: (operations(steps[name]), steps[name].held_bytes + peak_bytes(steps[name], job.device))
+        for name in ("plain", "training")
+    }
+
+    plain, title = taken["plain"], CASES["training"][0]
     rows = {
         "plain": seconds(f"a step of a plain LoRA of rank {rank}, batch {len(batch)}", plain),
         "noise": ratio("a plain LoRA again ÷ plain LoRA", taken["noise"], plain),
     }
     rows |= {name: ratio(f"{what} ÷ plain LoRA", taken[name], plain) for name, (what, _) in CASES.items()}
-    for name, step_of in steps.items():
-        if name not in ("plain", "training"):
-            continue
-        with step_of() as step:
-            step()  # the optimiser's averages are there from here on
-            peak = step.held_bytes + peak_bytes(step, job.device)
-            what = "a plain LoRA" if name == "plain" else CASES[name][0]
-            rows[f"operations_{name}"] = count(f"operations of a step: {what}", operations(step))
-            if name == "plain":
-                plain_peak = peak
-                rows["memory_plain"] = size("peak memory of a step of a plain LoRA, with all weights", peak)
-            else:
-                rows[f"memory_{name}"] = ratio(f"peak memory: {what} ÷ plain LoRA", [peak], [plain_peak])
-    return rows
+    return {
+        **rows,
+        "operations_plain": count("operations: a plain LoRA", counted["plain"][0]),
+        "operations_training": count(f"operations: {title}", counted["training"][0]),
+        "memory_plain": size("peak memory of a plain LoRA, with all weights", counted["plain"][1]),
+        "memory_training": ratio(
+            f"peak memory: {title} ÷ plain LoRA", [counted["training"][1]], [counted["plain"][1]]
+        ),
+    }
 
 
 @dataclass(eq=False)
@@ -101,8 +90,7 @@ class _Step:
         self.run()
 
 
-@contextmanager
-def _our_step(unet, batch, precision: str, rank: int, sizes, settings) -> Iterator[_Step]:
+def _our_step(unet, batch, settings: dict[str, Any], sizes: dict[str, dict] | None) -> _Step:
     import tempfile
     from pathlib import Path
 
@@ -117,57 +105,59 @@ def _our_step(unet, batch, precision: str, rank: int, sizes, settings) -> Iterat
         def batch(self, micro_step, looks_at_foreground):
             return batch
 
-    config = from_mapping(
-        {"precision": precision, "rank": rank, "batch_size": len(batch), "validation_samples": 0, **settings}
-    )
+    config = from_mapping({"batch_size": len(batch), "validation_samples": 0, **settings})
     modules = new_modules(
-        unet.layers, unet.base_weight, unet.cross_attention_dim, seed=0, rank=rank, **(sizes or {})
+        unet.layers, unet.base_weight, unet.cross_attention_dim, seed=0, rank=config.rank, **(sizes or {})
     )
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:  # nothing is saved
         trainer = Prepared(config, unet, [None] * len(batch), modules, folder=Path(folder))
-        with trainer:
-            held = fixed_bytes(modules, unet.unet_module, has_average=True)
-            yield _Step(trainer.train_step, list(modules.parameters()), held)
+
+    def run() -> None:
+        with trainer:  # the hooks are on the UNet for this step alone
+            trainer.train_step()
+
+    return _Step(run, list(modules.parameters()), fixed_bytes(modules, unet.unet_module, has_average=True))
 
 
-@contextmanager
-def _plain_step(unet, batch, precision: str, rank: int) -> Iterator[_Step]:
+def _plain_step(unet, batch, rank: int) -> _Step:
     """As any LoRA trainer does it: two matrices beside each attention matrix, AdamW, clipping, a running average."""
     import torch
     from consistentid_pack.consistentid_core.training.losses import noise_losses
     from consistentid_pack.consistentid_core.training.memory import fixed_bytes
     from torch import nn
 
-    pairs, handles = nn.ModuleList(), []
+    pairs, targets = nn.ModuleList(), []
     for layer in unet.layers:
         attention = unet.unet_module.get_submodule(layer.weight_prefix)
         for name in ("to_q", "to_k", "to_v", "to_out.0"):
-            module = attention.get_submodule(name)
-            out_dim, in_dim = module.weight.shape
-            pair = nn.Sequential(
-                nn.Linear(in_dim, rank, bias=False), nn.Linear(rank, out_dim, bias=False)
-            ).to(unet.device)
-            nn.init.zeros_(pair[1].weight)
-            pairs.append(pair)
-            handles.append(module.register_forward_hook(_adding(pair)))
+            targets.append(attention.get_submodule(name))
+            out_dim, in_dim = targets[-1].weight.shape
+            pairs.append(
+                nn.Sequential(nn.Linear(in_dim, rank, bias=False), nn.Linear(rank, out_dim, bias=False))
+            )
+            nn.init.zeros_(pairs[-1][1].weight)
+    pairs.to(unet.device)
     weights = list(pairs.parameters())
     optimiser = torch.optim.AdamW(weights, lr=1e-4)
     average = [one.detach().clone() for one in weights]
 
     def run() -> None:
-        optimiser.zero_grad(set_to_none=False)
-        prediction = unet.unet(batch.noisy, batch.timesteps, batch.rows, batch.pooled, batch.sizes)
-        noise_losses(prediction, batch.target, batch.foreground).mean().backward()
+        handles = [
+            target.register_forward_hook(_adding(pair)) for target, pair in zip(targets, pairs, strict=True)
+        ]
+        try:
+            optimiser.zero_grad(set_to_none=False)
+            prediction = unet.unet(batch.noisy, batch.timesteps, batch.rows, batch.pooled, batch.sizes)
+            noise_losses(prediction, batch.target, batch.foreground).mean().backward()
+        finally:
+            for handle in handles:
+                handle.remove()
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
         with torch.no_grad():
             torch._foreach_lerp_(average, weights, 1e-4)
 
-    try:
-        yield _Step(run, weights, fixed_bytes(pairs, unet.unet_module, has_average=True))
-    finally:
-        for handle in handles:
-            handle.remove()
+    return _Step(run, weights, fixed_bytes(pairs, unet.unet_module, has_average=True))
 
 
 def _adding(pair) -> Callable:
@@ -214,25 +204,25 @@ def _batch(unet, job: Job):
     def normal(*shape: int):
         return torch.randn(shape, generator=generator)
 
-    side, clip_dim = job.size // 8, 1280
-    pooled = normal(_BATCH, 1280) if FAMILIES[job.family].has_picture_sizes else None
-    masks = torch.zeros(_BATCH, 5, job.size, job.size)
+    many, side, clip_dim = _BATCH[job.device], job.size // 8, 1280
+    pooled = normal(many, 1280) if FAMILIES[job.family].has_picture_sizes else None
+    masks = torch.zeros(many, 5, job.size, job.size)
     for slot in range(5):
         masks[:, slot, slot * job.size // 8 :, : job.size // 4] = 1
     made = Batch(
-        noisy=normal(_BATCH, 4, side, side),
-        target=normal(_BATCH, 4, side, side),
-        timesteps=torch.tensor([100, 700]),
-        rows=normal(_BATCH, 77, unet.cross_attention_dim),
+        noisy=normal(many, 4, side, side),
+        target=normal(many, 4, side, side),
+        timesteps=torch.full((many,), 500),
+        rows=normal(many, 77, unet.cross_attention_dim),
         pooled=pooled,
-        sizes=torch.full((_BATCH, 6), float(job.size)),
-        indices=torch.tensor([[10, 13, 16, 19, 22]] * _BATCH),
-        valid=torch.ones(_BATCH, 5, dtype=torch.bool),
-        part_features=normal(_BATCH, 5, 257, clip_dim),
-        clip_features=normal(_BATCH, 257, clip_dim),
-        id_vectors=torch.nn.functional.normalize(normal(_BATCH, 512)),
+        sizes=torch.full((many, 6), float(job.size)),
+        indices=torch.tensor([[10, 13, 16, 19, 22]] * many),
+        valid=torch.ones(many, 5, dtype=torch.bool),
+        part_features=normal(many, 5, 257, clip_dim),
+        clip_features=normal(many, 257, clip_dim),
+        id_vectors=torch.nn.functional.normalize(normal(many, 512)),
         part_masks=masks,
-        foreground=torch.ones(_BATCH, job.size, job.size),
+        foreground=torch.ones(many, job.size, job.size),
     )
     placed = {
         name: value.to(unet.device) for name, value in vars(made).items() if isinstance(value, torch.Tensor)

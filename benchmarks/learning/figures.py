@@ -96,7 +96,7 @@ def _identity_panel(experiments: Sequence[Experiment]) -> Image.Image:
     found = {name: _worth(experiments, name) for name in (TRAINED, SHUFFLED)}
     reach = max(np.abs(np.quantile(values, (0.01, 0.99))).max() for values in found.values()) * 1.15
     panel = _Panel(
-        "loss with a wrong identity − with the right one, per person", -reach, reach, step=_round(reach / 2)
+        "loss with a wrong identity, less that with the right one", -reach, reach, step=_round(reach / 2)
     )
     generator = np.random.default_rng(0)
     for number, (values, colour) in enumerate(zip(found.values(), (_BLUE, _ORANGE), strict=True)):

@@ -164,14 +164,13 @@ def test_both_steps_of_training_change_weights_and_leave_the_unet_as_it_was():
         unet = training._unet_alone(small_unet("sd15"), "sd15")
         batch = training._batch(unet, JOB)
         frozen = [one.clone() for one in unet.unet_module.parameters()]
-        for made in (
-            training._plain_step(unet, batch, "fp32", 4),
-            training._our_step(unet, batch, "fp32", 4, SMALL_NETWORKS, {}),
+        for step in (
+            training._plain_step(unet, batch, 4),
+            training._our_step(unet, batch, {"precision": "fp32", "rank": 4}, SMALL_NETWORKS),
         ):
-            with made as step:
-                before = [one.detach().clone() for one in step.weights]
-                for _ in range(2):  # with new weights half of a LoRA has no gradient in the first step
-                    step()
-                assert any(not torch.equal(*pair) for pair in zip(before, step.weights, strict=True))
+            before = [one.detach().clone() for one in step.weights]
+            for _ in range(2):  # with new weights half of a LoRA has no gradient in the first step
+                step()
+            assert any(not torch.equal(*pair) for pair in zip(before, step.weights, strict=True))
         assert all(map(torch.equal, frozen, unet.unet_module.parameters()))
         assert not any(module._forward_hooks for module in unet.unet_module.modules())
