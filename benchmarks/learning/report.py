@@ -55,11 +55,11 @@ _ROWS = {
     **{
         f"“{word}”: attention inside its part ÷ outside, {when}": asked
         for word in ("face", "ears", "eyes", "nose", "mouth")
-        for when, asked in (("before", ""), ("after", "> 1.5, and 1.5 times as before"))
+        for when, asked in (("before", ""), ("after", "> 1.5, and 1.2 times as before"))
     },
-    "noise loss with the right identity": "",
-    "noise loss with a wrong one": "",
-    "noise loss with nobody": "",
+    "loss with the right identity": "",
+    "loss with a wrong one": "",
+    "loss with nobody": "",
     "wrong − right: t": "> 3; shuffled: not",
     "people for whom the right one is better": "",
     "nobody − wrong: t": "≤ 3",
@@ -79,9 +79,9 @@ def row_values(
     values = {
         "localisation loss before": mean(before["losses"]["localisation"]),
         "localisation loss after": mean(losses["localisation"]),
-        "noise loss with the right identity": mean(losses["right"]),
-        "noise loss with a wrong one": mean(losses["wrong"]),
-        "noise loss with nobody": mean(losses["nobody"]),
+        "loss with the right identity": mean(losses["right"]),
+        "loss with a wrong one": mean(losses["wrong"]),
+        "loss with nobody": mean(losses["nobody"]),
         "people for whom the right one is better": mean(right_is_better),
         "wrong − right: t": t["wrong"],
         "nobody − wrong: t": t["nobody"],
