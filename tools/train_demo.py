@@ -102,7 +102,7 @@ def _train(
     settings = {
         "checkpoint": str(checkpoint.folder / checkpoint.name),
         "clip_vision": str(vision.folder / vision.name),
-        "data": str(portraits), "output": str(run), "steps": _STEPS, "resolution": _SIDE, **_SETTINGS,
+        "data": str(portraits), "output": str(run), "steps": _STEPS, "resolution": _SIDE, "batch_size": 1, **_SETTINGS,
     }  # fmt: skip
     run.mkdir()
     (run / "run.yaml").write_text(json.dumps(settings), "utf-8")

@@ -27,7 +27,7 @@ def main(path: Path, *, dry_run: bool) -> int:
         samples = open_portraits(config.data)
         processes = launched_processes()  # before any model: it chooses the device
         if processes.rank > 0:
-            logging.getLogger().setLevel(logging.WARNING)
+            logging.getLogger(__name__.partition(".")[0]).setLevel(logging.WARNING)
         frozen = load_models(config)
         with stopping_on_signals() as should_stop:
             done = train(

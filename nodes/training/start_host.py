@@ -26,7 +26,9 @@ def main(pack: Path, arguments: Sequence[str]) -> int:
         "--dry-run", action="store_true", help="write the first batch as pictures, train nothing"
     )
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # ComfyUI tells of everything it loads, through the root logger; here only its warnings are of interest.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger(PACKAGE).setLevel(logging.INFO)
     comfyui = options.comfyui or pack.parents[1]
     if not (comfyui / "comfy").is_dir():
         parser.error(f"no ComfyUI at '{comfyui}'; name its folder with --comfyui")
