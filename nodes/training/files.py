@@ -14,6 +14,9 @@ from ..host import folders
 #: Below ComfyUI's output folder. Not in output/consistentid, whose files are people.
 RUNS = "consistentid_training"
 
+#: What the names of the files of a run end in: the newest weights, their running average, the best.
+_KINDS = ("", "_ema", "_best")
+
 _NAME = re.compile(r"[^\\/:*?\"<>|\x00-\x1f.][^\\/:*?\"<>|\x00-\x1f]*")
 
 
@@ -28,7 +31,8 @@ def run_folder(name: str) -> Path:
             "digits, spaces, - and _, without slashes."
         )
     folder = Path(folder_paths.get_output_directory()) / RUNS / name.strip()
-    taken = [path for path in _published(name.strip()).values() if path.exists()]
+    names = [f"{name.strip()}{kind}{suffix}" for kind in _KINDS for suffix in (".safetensors", ".bin")]
+    taken = [path for path in map(_listed, names) if path.exists()]
     if taken and not saved_states(folder / "states"):
         raise ValueError(
             f"'{taken[0]}' is there already and no run in '{folder.parent}' made it. Choose another output_name, or "
@@ -40,22 +44,25 @@ def run_folder(name: str) -> Path:
 def publish(name: str, state: Path) -> str:
     """Copy the weights of a saved state to where Load ConsistentID Model lists them; returns their name there.
 
-    The running average goes beside them as ``<name>_ema``. Raises SaveError if they cannot be copied.
+    The running average goes beside them as ``<name>_ema``, and the weights that validated best as ``<name>_best``.
+    Raises SaveError if they cannot be copied.
     """
-    files = {path.stem: path for path in state.iterdir() if path.stem in (WEIGHTS, AVERAGE)}
-    suffix = files[WEIGHTS].suffix
-    for stem, path in _published(name.strip(), suffix).items():
-        if stem not in files:
+    found = {path.stem: path for path in state.iterdir()}
+    best = [path for folder in sorted(state.parent.glob("best-*")) for path in folder.glob(f"{WEIGHTS}.*")]
+    sources = dict(zip(_KINDS, (found[WEIGHTS], found.get(AVERAGE), *best[-1:]), strict=False))
+    for kind, source in sources.items():
+        if source is None:
             continue
+        path = _listed(f"{name.strip()}{kind}{source.suffix}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            copy_whole(files[stem], path)
+            copy_whole(source, path)
         except OSError as error:
             raise SaveError(
-                f"The trained weights could not be copied to '{path}': {error}. They are whole in '{state}'; copy "
-                f"'{files[stem].name}' from there under a name of your own."
+                f"The trained weights could not be copied to '{path}': {error}. They are whole in '{source.parent}'; "
+                f"copy '{source.name}' from there under a name of your own."
             ) from error
-    return _published(name.strip(), suffix)[WEIGHTS].name
+    return f"{name.strip()}{found[WEIGHTS].suffix}"
 
 
 def losses_of(folder: Path) -> list[float]:
@@ -65,6 +72,5 @@ def losses_of(folder: Path) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
-def _published(name: str, suffix: str = ".safetensors") -> dict[str, Path]:
-    folder = Path(folder_paths.get_folder_paths(folders.CONSISTENTID)[0])
-    return {WEIGHTS: folder / f"{name}{suffix}", AVERAGE: folder / f"{name}_ema{suffix}"}
+def _listed(file: str) -> Path:
+    return Path(folder_paths.get_folder_paths(folders.CONSISTENTID)[0]) / file

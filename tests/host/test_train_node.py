@@ -20,7 +20,7 @@ from consistentid_pack.consistentid_core.networks.checkpoint import load_checkpo
 from consistentid_pack.consistentid_core.training.config import ConfigError, from_mapping
 from consistentid_pack.consistentid_core.training.memory import TooLittleMemoryError
 from consistentid_pack.consistentid_core.training.modules import new_modules
-from consistentid_pack.consistentid_core.training.state import read_groups, write_groups
+from consistentid_pack.consistentid_core.training.state import AVERAGE, WEIGHTS, read_groups, write_groups
 from consistentid_pack.consistentid_core.training.trainer import TrainingStoppedError, split
 from consistentid_pack.nodes.apply import ApplyConsistentID
 from consistentid_pack.nodes.encode import EncodeFacialPrompt
@@ -30,6 +30,7 @@ from consistentid_pack.nodes.model import LoadConsistentIDModel
 from consistentid_pack.nodes.train import NEW, TrainConsistentID
 from consistentid_pack.nodes.training import node_run, sets
 from consistentid_pack.nodes.training.draw import NEGATIVE_PROMPT, HostDrawing
+from consistentid_pack.nodes.training.files import publish, run_folder
 from consistentid_pack.nodes.training.host_adapter import HostModels, trainable_copy
 from golden_host import GoldenCLIP, clip_vision, small_unet
 from golden_training import host_models
@@ -211,6 +212,26 @@ def test_pictures_are_those_of_the_nodes(run, place, sd15, vision):
     assert torch.equal(own, pictures[7])
     as_drawn = torch.from_numpy(np.asarray(Image.open(drawn[-1])))
     assert torch.equal((pictures[node_run.seeded(0, "picture 0 0")] * 255).round().byte(), as_drawn)
+
+
+def test_average_and_best_weights_are_listed_beside_the_newest(place):
+    written = {}
+    for folder, stem in (("step-00000004", WEIGHTS), ("step-00000004", AVERAGE), ("best-00000002", WEIGHTS)):
+        path = place / "states" / folder / f"{stem}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(written.setdefault((folder, stem), f"{folder} {stem}".encode()))
+    assert publish("name", place / "states" / "step-00000004") == "name.safetensors"
+    models = place / "models" / "consistentid"
+    assert [(models / f"name{kind}.safetensors").read_bytes() for kind in ("", "_ema", "_best")] == [
+        *written.values()
+    ]
+
+
+@pytest.mark.parametrize("taken", ["mine.safetensors", "mine.bin", "mine_ema.safetensors", "mine_best.bin"])
+def test_no_file_of_somebody_else_is_replaced(place, taken):
+    (place / "models" / "consistentid" / taken).write_bytes(b"another's")
+    with pytest.raises(ValueError, match="is there already and no run"):
+        run_folder("mine")
 
 
 # --- cancelled, and queued again --------------------------------------------------------------------------
