@@ -13,7 +13,7 @@ from ..files.quoting import quoted
 from .people import Person
 from .prompts import Prompt
 from .protocols import Protocol
-from .workflow import Workflow, fill, fill_plain, mark_prompt, without_identity
+from .workflow import Workflow, fill, fill_plain, mark_prompt, output_node, without_identity
 
 FILE = "plan.json"
 FORMAT, VERSION = "consistentid-plan", 1
@@ -66,6 +66,12 @@ class Plan:
             assert self.plain_workflow is not None
             return fill_plain(self.plain_workflow, prompt=job.text, seed=job.seed, settings=self.settings)
         return fill(self.workflow, photo=photo, prompt=job.text, seed=job.seed, settings=self.settings)
+
+    def output(self, job: Job) -> str:
+        """The id of the node that has a job's picture; other nodes may show pictures too."""
+        template = self.plain_workflow if job.kind == PLAIN else self.workflow
+        assert template is not None
+        return output_node(template)
 
     def digest(self, job: Job) -> str:
         """Names all that makes a job's picture, the photo included: another digest is another picture."""

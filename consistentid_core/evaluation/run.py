@@ -19,7 +19,7 @@ from ..errors import EvaluationError
 from ..files.quoting import quoted
 from .plan import OF_A_PERSON, PICTURES, Job, Plan
 from .servers import JobRejected, Server, ServerLost
-from .workflow import Workflow, output_node, photo_node
+from .workflow import Workflow, photo_node
 
 VERSION = 1
 #: A picture took its time under one of these conditions.
@@ -291,7 +291,7 @@ class _Worker:
         seconds, phase = _timing(
             entry, time.monotonic() - started, photo_node(workflow, photo) if photo else ""
         )
-        data = self._picture(entry, workflow)
+        data = self._picture(entry, self._plan.output(job))
         self._keep(job, workflow, data, seconds, phase)
 
     def _upload(self, person: str) -> str:
@@ -324,11 +324,11 @@ class _Worker:
                 raise ServerLost(f"{self._server.url} has forgotten the workflow; was it restarted?")
             time.sleep(self._poll)
 
-    def _picture(self, entry: Mapping[str, Any], workflow: Workflow) -> bytes:
+    def _picture(self, entry: Mapping[str, Any], output: str) -> bytes:
         status = entry.get("status") or {}
         if status.get("status_str") == "error":
             raise JobFailed(_what_failed(status))
-        shown = (entry.get("outputs") or {}).get(output_node(workflow), {}).get("images") or []
+        shown = (entry.get("outputs") or {}).get(output, {}).get("images") or []
         if not shown:
             raise JobFailed("the workflow ended without a picture")
         for answer in range(_ANSWERS):

@@ -235,6 +235,13 @@ def test_a_changed_or_missing_photo_is_named_before_anything_is_drawn(plan, tmp_
     assert not server.drawn
 
 
+def test_a_workflow_may_show_other_pictures_besides(plan, tmp_path):
+    shown = {"0": {"class_type": "PreviewImage", "inputs": {"images": ["8", 2]}}}
+    with FakeServer() as server:
+        outcome = draw(replace(plan, workflow=shown | plan.workflow), tmp_path, server)
+    assert outcome.drawn == 6
+
+
 def test_two_servers_share_the_work(plan, tmp_path):
     with FakeServer() as one, FakeServer() as other:
         outcome = draw(plan, tmp_path, one, other)

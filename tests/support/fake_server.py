@@ -90,7 +90,13 @@ class FakeServer:
             }
             return 400, _JSON, json.dumps(body).encode()
         seed = next(node["inputs"]["seed"] for node in workflow.values() if "seed" in node["inputs"])
-        output = next(key for key, node in workflow.items() if node["class_type"] == "PreviewImage")
+        shows = [key for key, node in workflow.items() if node["class_type"] == "PreviewImage"]
+        decoded = [
+            key
+            for key in shows
+            if "VAEDecode" in workflow[workflow[key]["inputs"]["images"][0]]["class_type"]
+        ]
+        (output,) = decoded
         with self._lock:
             key = f"prompt-{len(self._history)}-{seed}"
             if self._fails is not None and self._fails(workflow):
