@@ -30,6 +30,10 @@ class NobodyError(NoFaceError):
     """A picture shows no face at all."""
 
 
+class BrushError(ConsistentIDError):
+    """Brush strokes cannot be read: their file is gone, damaged, or of another kind or photo."""
+
+
 class MissingDependencyError(ConsistentIDError):
     """An optional package is needed for this and is not installed."""
 

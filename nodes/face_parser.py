@@ -29,7 +29,7 @@ from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.files.catalogue import FACE_PARSER
 from ..consistentid_core.identity.id_embedding import ONE_EACH
 from ..consistentid_core.regions import CLASSES, PAIR_MODES, REGION_NAMES, REGIONS, classes_present
-from .host import folders, model_choice
+from .host import brush_files, folders, model_choice
 from .host.inputs import weights_file
 from .host.label_maps import one_per_photo, to_label_maps, to_masks
 from .host.older import SHOWN_ON_CACHED_RUNS
@@ -37,6 +37,7 @@ from .host.pictures import to_image, to_pictures
 from .models.consistentid import ConsistentIDModel
 from .models.face_parser import FaceParserModel
 from .models.types import CATEGORY, ConsistentIDType, FaceParserType, FacePartsType
+from .previews.brush import add_brush
 from .previews.parts import parts_ui
 
 logger = logging.getLogger(__name__)
@@ -108,9 +109,14 @@ class FaceParser(io.ComfyNode):
                     optional=True,
                     tooltip="The adapter, to take the parse_size of its family, whatever is set there.",
                 ),
+                brush_files.brush_input(),
             ],
             outputs=_outputs(),
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, brush: str | None = "", **_):
+        return brush_files.stamp(brush)
 
     @classmethod
     def execute(
@@ -122,6 +128,7 @@ class FaceParser(io.ComfyNode):
         no_face: str = ERROR,
         batch: str = ONE_PERSON,
         consistentid: ConsistentIDModel | None = None,
+        brush: str = "",
         **switches: bool,
     ) -> io.NodeOutput:
         enabled = _enabled(switches)
@@ -132,7 +139,7 @@ class FaceParser(io.ComfyNode):
             FacePhoto(picture, find_parts(label_map, pair=pair), label_map)
             for picture, label_map in zip(pictures, label_maps, strict=True)
         ]
-        return _result(photos, enabled, no_face, batch)
+        return _result(photos, enabled, no_face, batch, brush)
 
 
 class FacePartsFromMap(io.ComfyNode):
@@ -170,9 +177,14 @@ class FacePartsFromMap(io.ComfyNode):
                 ),
                 _no_face(),
                 _batch(),
+                brush_files.brush_input(),
             ],
             outputs=_outputs(),
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, brush: str | None = "", **_):
+        return brush_files.stamp(brush)
 
     @classmethod
     def execute(
@@ -182,6 +194,7 @@ class FacePartsFromMap(io.ComfyNode):
         label_map: torch.Tensor | None = None,
         no_face: str = ERROR,
         batch: str = ONE_PERSON,
+        brush: str = "",
         **choices: bool | torch.Tensor | None,
     ) -> io.NodeOutput:
         enabled = _enabled(choices)
@@ -205,7 +218,7 @@ class FacePartsFromMap(io.ComfyNode):
             kept = [part for part in mapped if part.region not in own_masks]
             own = parts_from_masks({name: several[index] for name, several in own_masks.items()})
             photos.append(FacePhoto(pictures[index], replace_parts(kept, own), labels))
-        return _result(photos, enabled, no_face, batch)
+        return _result(photos, enabled, no_face, batch, brush)
 
 
 def _choices() -> list[io.Input]:
@@ -288,13 +301,18 @@ def _with_progress(label_maps: Iterable[np.ndarray], total: int) -> Iterator[np.
         comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str, batch: str) -> io.NodeOutput:
+def _result(
+    found: list[FacePhoto], enabled: Collection[str], no_face: str, batch: str, brush: str
+) -> io.NodeOutput:
     """The outputs of both nodes.
 
-    photos: with every part that was found.  enabled: names of the regions switched on.
+    found: photos with every part that was found.  enabled: names of the regions switched on.  brush: the file with
+    corrections.
     Raises NoFaceError for a photo without any part, or without one that is switched on, unless
     ``no_face`` lets it pass.
     """
+    corrections = brush_files.read(brush)
+    photos, ids = brush_files.correct_photos(found, corrections)
     chosen = []
     for number, photo in enumerate(photos, 1):
         parts = choose_parts(photo.parts, enabled)
@@ -309,7 +327,7 @@ def _result(photos: list[FacePhoto], enabled: Collection[str], no_face: str, bat
         else FaceParts(tuple(chosen)),
         torch.stack([_union(photo) for photo in chosen]),
         to_image([draw_overlay(photo.image, photo.parts) for photo in chosen]),
-        ui=parts_ui(photos, enabled, warnings),
+        ui=add_brush(parts_ui(photos, enabled, warnings), found, ids, brush, corrections),
     )
 
 

@@ -9,6 +9,10 @@ interface HostWidget {
   label?: string;
   value: any;
   serialize?: boolean;
+  hidden?: boolean;
+  options?: Record<string, any>;
+  /** The value that is sent to the server. */
+  serializeValue?: () => any;
   callback?: (value: any, ...rest: any[]) => unknown;
   /** Called before the workflow is sent to the server. */
   beforeQueued?: () => void;
@@ -72,7 +76,7 @@ interface HostApp {
 
 interface HostApi {
   apiURL(path: string): string;
-  fetchApi(path: string): Promise<Response>;
+  fetchApi(path: string, options?: RequestInit): Promise<Response>;
   addEventListener(type: string, listener: (event: CustomEvent) => void): void;
 }
 

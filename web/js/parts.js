@@ -4,6 +4,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { PartsView } from "./dom/parts_view.js";
+import { BRUSH, brushOf } from "./host/brush_files.js";
 import { showErrors } from "./host/errors.js";
 import { onNodeOutputsUpdated, showResults } from "./host/results.js";
 import { onWidgetsChanged, setWidget } from "./host/switches.js";
@@ -57,11 +58,13 @@ app.registerExtension({
       toggle: (region) => setWidget(node, region, widgetNamed(node, region)?.value === false),
       setStrength: (strength) => app.extensionManager.setting.set(STRENGTH, Math.round(strength * 100)),
       locale: localeOfHost,
+      brush: brushOf(node),
     });
     view.setStrength(app.extensionManager.setting.get(STRENGTH) / 100);
     views.add(new WeakRef(view));
     const widget = addView(node, "parts_preview", view.root, { minWidth: 340, minHeight: 320 });
     onWidgetsChanged(node, switchesOf(node), () => view.refresh());
+    onWidgetsChanged(node, [BRUSH], () => view.brush?.show(view.brush.photo));
     showResults(node, [PARTS_KEY], (output) =>
       view.show(photosFrom(output), { isEmpty: output[PARTS_KEY].length === 0 }),
     );

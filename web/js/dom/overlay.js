@@ -16,7 +16,8 @@ const OUTLINE_WIDTH = 1.6;
 const DIRECTIONS = [...Array(16).keys()].map((index) => (index / 16) * 2 * Math.PI);
 
 /**
- * @typedef {{ colour: string, mask: HTMLImageElement | null, twin?: HTMLImageElement | null, isFace: boolean }} Layer
+ * @typedef {HTMLImageElement | HTMLCanvasElement & { naturalWidth: number, naturalHeight: number }} Picture
+ * @typedef {{ colour: string, mask: Picture | null, twin?: HTMLImageElement | null, isFace: boolean }} Layer
  *   twin: the other one of a pair, which is only outlined
  * @typedef {{ shape: HTMLCanvasElement, outline: HTMLCanvasElement, broadOutline: HTMLCanvasElement,
  *   twin: HTMLCanvasElement | null }} Shapes
@@ -35,20 +36,25 @@ export class Overlay {
     this.hits = new HitMap(0, 0);
     /** Whether the face is small enough for a closer look. */
     this.hasCloseUp = false;
+    /** What of the photo is shown, and the size of the photo it counts in. */
+    this.view = { left: 0, top: 0, width: 1, height: 1 };
+    this.size = { width: 1, height: 1 };
   }
 
   /**
    * Take another photo and its parts; of the parts, nothing is painted yet.
    * @param {HTMLImageElement} picture
    * @param {Layer[]} layers the later ones lie on top
-   * @param {{ isClose: boolean }} options isClose: only show the face
+   * @param {{ isClose: boolean, isKept?: boolean }} options isClose: only show the face.  isKept: show what is shown
    */
-  load(picture, layers, { isClose }) {
+  load(picture, layers, { isClose, isKept = false }) {
     const { naturalWidth: width, naturalHeight: height } = picture;
     const whole = { left: 0, top: 0, width, height };
     const close = closeUp(boundsOf(layers.flatMap(({ mask }) => maskData(mask, width, height))), width, height);
     this.hasCloseUp = close.width < width || close.height < height;
-    const view = isClose ? close : whole;
+    const view = isKept ? this.view : isClose ? close : whole;
+    this.view = view;
+    this.size = { width, height };
     const scale = LONGER_SIDE / Math.max(view.width, view.height);
     const size = { width: Math.round(view.width * scale), height: Math.round(view.height * scale) };
     for (const canvas of [this.photo, this.canvas, this.scratch]) Object.assign(canvas, size);
@@ -155,7 +161,7 @@ export class Overlay {
 
 /**
  * A mask's grey values at a size; nothing for a part that was not found.
- * @param {HTMLImageElement | null} mask
+ * @param {Picture | null} mask
  * @param {number} width
  * @param {number} height
  */
@@ -168,7 +174,7 @@ function maskData(mask, width, height) {
 
 /**
  * A grey mask as opacity, as large as the view is painted, with edges as crisp as if it had been made at that size.
- * @param {HTMLImageElement} mask
+ * @param {Picture} mask
  * @param {import("../lib/geometry.js").Box} view of the photo
  * @param {HTMLImageElement} photo that the mask is stretched over
  * @param {{ width: number, height: number }} size
@@ -198,7 +204,7 @@ function greys({ data }) {
 /**
  * Draw a part of the photo, or of something that is stretched over it, on the whole canvas.
  * @param {CanvasRenderingContext2D} target
- * @param {HTMLImageElement} image
+ * @param {Picture} image
  * @param {import("../lib/geometry.js").Box} view in pixels of the photo
  * @param {HTMLImageElement} photo
  */

@@ -3,17 +3,18 @@
 
 import { stepByKey } from "../lib/keys.js";
 import { text } from "../lib/texts.js";
-import { element } from "./element.js";
+import { element, icon } from "./element.js";
 
 /**
  * @typedef {{
  *   region: string, colour: string, name: string, detail: string, title: string, pictureUrl: string | null,
- *   isOn: boolean, isDisabled: boolean, isMissing: boolean,
- * }} Chip What a chip shows. pictureUrl: a close-up of the part, in place of its colour.
+ *   isOn: boolean, isDisabled: boolean, isMissing: boolean, brush?: { title: string, isOpen: boolean } | null,
+ * }} Chip What a chip shows. pictureUrl: a close-up of the part, in place of its colour. brush: of a part with a pencil.
  */
 
 export class PartChips {
-  /** @param {{ click: (index: number) => void, point: (index: number) => void }} told  point: -1 for none any more */
+  /** @param {{ click: (index: number) => void, point: (index: number) => void, paint?: (index: number) => void }} told
+   *   point: -1 for none any more.  paint: the pencil was pressed */
   constructor(told) {
     this.told = told;
     this.root = element("div", {
@@ -32,6 +33,7 @@ export class PartChips {
     const focused = Math.max(0, this.#focused());
     for (const [index, chip] of chips.entries()) {
       const button = this.#buttons[index];
+      renderPencil(pencilBeside(button), chip, index === focused);
       button.dataset.region = chip.region;
       button.style.setProperty("--part", chip.colour);
       button.title = chip.title;
@@ -54,16 +56,17 @@ export class PartChips {
   }
 
   get #buttons() {
-    return /** @type {HTMLElement[]} */ ([...this.root.children]);
+    return /** @type {HTMLElement[]} */ ([...this.root.querySelectorAll(".consistentid-chip")]);
   }
 
+  /** The place of the chip that has the focus, or its pencil has; -1 for none. */
   #focused() {
-    return this.#buttons.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    return [...this.root.children].findIndex((place) => place.contains(document.activeElement));
   }
 
   /** @param {number} index */
   #make(index) {
-    return element(
+    const chip = element(
       "button",
       {
         type: "button",
@@ -80,6 +83,14 @@ export class PartChips {
       " ",
       element("small"),
     );
+    const { paint } = this.told;
+    if (!paint) return chip;
+    const pencil = element(
+      "button",
+      { type: "button", class: "consistentid-pencil", onclick: () => paint(index) },
+      icon("pencil"),
+    );
+    return element("span", { class: "consistentid-chip-group" }, chip, pencil);
   }
 
   /** One chip is a stop of the tab key, arrow keys lead to the others. @param {KeyboardEvent} event */
@@ -88,7 +99,33 @@ export class PartChips {
     const next = focused < 0 ? null : stepByKey(event.key, focused, this.#buttons.length);
     if (next === null) return;
     event.preventDefault();
-    for (const [index, button] of this.#buttons.entries()) button.tabIndex = index === next ? 0 : -1;
+    for (const [index, button] of this.#buttons.entries()) {
+      button.tabIndex = index === next ? 0 : -1;
+      const pencil = pencilBeside(button);
+      if (pencil) pencil.tabIndex = button.tabIndex;
+    }
     this.#buttons[next].focus();
   }
+}
+
+/** The pencil of a chip, where parts can be painted. @param {HTMLElement} chip */
+function pencilBeside(chip) {
+  const beside = chip.nextElementSibling;
+  return beside?.classList.contains("consistentid-pencil") ? /** @type {HTMLElement} */ (beside) : null;
+}
+
+/**
+ * @param {HTMLElement | null} pencil
+ * @param {Chip} chip
+ * @param {boolean} isStop whether the tab key leads to it
+ */
+function renderPencil(pencil, { brush, colour }, isStop) {
+  if (!pencil) return;
+  pencil.hidden = !brush;
+  pencil.style.setProperty("--part", colour);
+  pencil.tabIndex = isStop ? 0 : -1;
+  if (!brush) return;
+  pencil.title = brush.title;
+  pencil.setAttribute("aria-label", brush.title);
+  pencil.setAttribute("aria-pressed", String(brush.isOpen));
 }

@@ -4,6 +4,7 @@
 import { pointInPicture } from "../lib/geometry.js";
 import { formatShare, hasChanged } from "../lib/parts_data.js";
 import { text } from "../lib/texts.js";
+import { Brush } from "./brush.js";
 import { element, icon } from "./element.js";
 import { Overlay } from "./overlay.js";
 import { Pager } from "./pager.js";
@@ -21,7 +22,8 @@ import { PartChips } from "./part_chips.js";
  *   toggle: (region: string) => void,
  *   setStrength: (strength: number) => void,
  *   locale: () => string | undefined,
- * }} Host What the view needs to know and to do. switchOf: null if the node has no such switch.
+ *   brush?: import("./brush.js").Host,
+ * }} Host What the view needs to know and to do. switchOf: null if the node has no such switch. brush: of nodes with one.
  */
 
 export class PartsView {
@@ -48,6 +50,7 @@ export class PartsView {
     this.overlay = new Overlay();
     this.canvas = this.overlay.canvas;
     for (const canvas of [this.overlay.photo, this.canvas]) canvas.className = "consistentid-picture";
+    this.brush = host.brush && this.#makeBrush(host.brush);
     this.message = element("div", { class: "consistentid-message" });
     this.pager = new Pager((page) => this.pages.turnTo(page));
     this.closeUp = element("button", {
@@ -66,10 +69,16 @@ export class PartsView {
       this.overlay.photo,
       this.canvas,
       this.message,
+      ...(this.brush ? [this.brush.canvas] : []),
       this.closeUp,
       this.pager.root,
+      ...(this.brush ? [this.brush.bar.root] : []),
     );
-    this.chips = new PartChips({ click: (index) => this.#click(index), point: (index) => this.#highlight(index) });
+    this.chips = new PartChips({
+      click: (index) => this.#click(index),
+      point: (index) => this.#highlight(index),
+      ...(this.brush ? { paint: (/** @type {number} */ index) => this.#paintWithBrush(index) } : {}),
+    });
     this.slider = element("input", {
       type: "range",
       min: 0,
@@ -134,21 +143,50 @@ export class PartsView {
   #turned() {
     this.#highlight(-1);
     this.#zoom(this.isClose);
+    this.brush?.show(this.#photo);
   }
 
-  /** @param {boolean} isClose */
-  #zoom(isClose) {
+  /** @param {import("./brush.js").Host} host */
+  #makeBrush(host) {
+    return new Brush(host, {
+      changed: () => this.#zoom(this.isClose, { isKept: this.brush?.isOpen }),
+      urlOf: this.host.urlOf,
+      nameOf: (region) => this.#chipNamed(region)?.name ?? "",
+      view: () => ({ box: this.overlay.view, photo: this.overlay.size, canvas: this.canvas }),
+    });
+  }
+
+  /** @param {number} index */
+  #paintWithBrush(index) {
+    const part = this.#photo?.parts[index];
+    if (!part || !this.brush) return;
+    if (this.brush.region === part.region) this.brush.close();
+    else this.brush.open(part.region);
+  }
+
+  /** @param {string} region */
+  #chipNamed(region) {
+    const part = this.#photo?.parts.find((candidate) => candidate.region === region);
+    return part && this.#chipOf(part);
+  }
+
+  /**
+   * @param {boolean} isClose
+   * @param {{ isKept?: boolean }} [options] isKept: show the same of the photo, whatever the parts are now
+   */
+  #zoom(isClose, { isKept = false } = {}) {
     this.isClose = isClose;
     const [picture, ...masks] = this.pages.pictures;
     if (picture) {
       const parts = this.#photo?.parts ?? [];
       const layers = parts.map(({ colour, region }, index) => ({
         colour,
-        mask: masks[index],
+        mask: this.brush?.maskOf(region) ?? masks[index],
         twin: masks[parts.length + index],
         isFace: region === "face",
       }));
-      this.overlay.load(picture, layers, { isClose });
+      this.overlay.load(picture, layers, { isClose, isKept });
+      this.brush?.fit();
     }
     this.refresh();
   }
@@ -180,6 +218,7 @@ export class PartsView {
     const switches = photo.parts.filter(({ region }) => this.host.switchOf(region));
     if (switches.length > 0 && !switches.some(({ region }) => this.#isOn(region))) return text("partsAllOff");
     if (hasChanged(photo, (region) => this.host.switchOf(region) && this.#isOn(region))) return text("changed");
+    if (this.brush?.sentence) return this.brush.sentence;
     if (photo.parts.every(({ mask, source }) => mask === null && source === null)) return text("facesNone");
     return this.pages.limit || [...this.#warningsOf(photo), ...Object.values(this.notes).flat()].join(" ");
   }
@@ -220,7 +259,17 @@ export class PartsView {
       isOn,
       isDisabled: !this.#canToggle(part),
       isMissing: part.mask === null && part.source === null,
+      brush: this.#pencilOf(part, name),
     };
+  }
+
+  /**
+   * @param {Part} part
+   * @param {string} name
+   */
+  #pencilOf({ region }, name) {
+    if (!this.brush || !this.#photo?.brush) return null;
+    return { title: text("brushOf", { part: name }), isOpen: this.brush.region === region };
   }
 
   /** What a chip says behind the part's name. @param {Part} part */
@@ -238,9 +287,11 @@ export class PartsView {
   #paint() {
     const photo = this.#photo;
     if (!photo || this.pages.isGone) return;
+    // What is painted stays in sight, wherever the pointer is.
+    const painted = photo.parts.findIndex(({ region }) => region === this.brush?.region);
     this.overlay.paint({
       isOn: photo.parts.map(({ region }) => this.#isOn(region)),
-      highlighted: this.highlighted,
+      highlighted: painted < 0 ? this.highlighted : painted,
       strength: this.strength,
     });
   }

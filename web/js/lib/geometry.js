@@ -60,12 +60,25 @@ export function closeUp(face, width, height) {
  * @returns {{ x: number, y: number } | null} 0..1 from the picture's left and top edge; null beside the picture
  */
 export function pointInPicture(box, width, height, x, y) {
+  const point = placeInPicture(box, width, height, x, y);
+  return point.x >= 0 && point.x < 1 && point.y >= 0 && point.y < 1 ? point : null;
+}
+
+/**
+ * The same beside the picture too: below 0 or above 1 then; not a number while nothing is shown.
+ * @param {Box} box
+ * @param {number} width
+ * @param {number} height
+ * @param {number} x
+ * @param {number} y
+ * @returns {{ x: number, y: number }}
+ */
+export function placeInPicture(box, width, height, x, y) {
   const scale = Math.min(box.width / width, box.height / height);
-  if (!(scale > 0)) return null;
+  if (!(scale > 0)) return { x: NaN, y: NaN };
   const left = box.left + (box.width - width * scale) / 2;
   const top = box.top + (box.height - height * scale) / 2;
-  const point = { x: (x - left) / (width * scale), y: (y - top) / (height * scale) };
-  return point.x >= 0 && point.x < 1 && point.y >= 0 && point.y < 1 ? point : null;
+  return { x: (x - left) / (width * scale), y: (y - top) / (height * scale) };
 }
 
 /**

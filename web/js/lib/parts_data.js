@@ -11,8 +11,12 @@ import { photoEntries } from "./photo_entries.js";
  *   source: { file: FileRef, index: number } | null, strength: number, twin: FileRef | null,
  * }} Part A part without a mask was not found in the photo. `area` is a share of the photo, 0..1. `source`: of a face
  *   mixed from several photos, a close-up and the index of the photo the part is taken from. `twin`: the mask of the other one of a pair, which is not used.
- * @typedef {import("./photo_entries.js").PhotoEntry & { parts: Part[], faces: number, tiny: string[] }} Photo `faces`: how
- *   many the parts are of, if of several, else 0. `tiny`: the regions of which CLIP sees next to nothing.
+ * @typedef {{ photo: string, file: string, is_aside: boolean, masks: Record<string, FileRef | null> }} BrushState The photo's
+ *   id, the file of the last run ("" for none), whether that is of other photos, and the masks without it.
+ * @typedef {import("./photo_entries.js").PhotoEntry & {
+ *   parts: Part[], faces: number, tiny: string[], brush?: BrushState | null,
+ * }} Photo `faces`: how many the parts are of, if of several, else 0. `tiny`: the regions of which CLIP sees next to nothing.
+ *   `brush`: none if the node has none.
  */
 
 /** The key of a node's result that holds the photos. */
@@ -31,7 +35,20 @@ export function photosFrom(output) {
     parts: entry.parts.filter((/** @type {any} */ part) => typeof part?.region === "string").map(toPart),
     faces: entry.faces > 1 ? entry.faces : 0,
     tiny: Array.isArray(entry.tiny) ? entry.tiny : [],
+    brush: brushState(entry.brush),
   }));
+}
+
+/** @param {any} brush @returns {BrushState | null} */
+function brushState(brush) {
+  if (typeof brush?.photo !== "string") return null;
+  const masks = Object.entries(brush.masks ?? {}).map(([region, mask]) => [region, isFile(mask) ? mask : null]);
+  return {
+    photo: brush.photo,
+    file: typeof brush.file === "string" ? brush.file : "",
+    is_aside: brush.is_aside === true,
+    masks: Object.fromEntries(masks),
+  };
 }
 
 /** @param {any} part @returns {Part} */
