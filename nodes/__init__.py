@@ -18,7 +18,7 @@ from . import (
     simple,
     train,
 )
-from .host import file_status, folders, help_page, web_files
+from .host import file_status, folders, help_page, people_files, web_files
 from .host.checked_inputs import check_inputs
 from .models.types import CARRIED
 
@@ -51,6 +51,7 @@ class ConsistentIDExtension(ComfyExtension):
         web_files.serve()
         help_page.register()
         file_status.register()
+        people_files.register()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return NODES

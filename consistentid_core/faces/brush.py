@@ -158,9 +158,7 @@ def correct_parts(
         own = [stroke for stroke in strokes if stroke.region == region]
         if not own:
             continue
-        part = before.get(region) or FacePart(
-            region_named(region).united, region, np.zeros(shape, np.uint8)
-        )
+        part = before.get(region) or FacePart(region_named(region).united, region, np.zeros(shape, np.uint8))
         mask = brushed(part.mask, own, size)
         if mask.any():
             after[region] = FacePart(part.name, region, mask)
@@ -211,7 +209,7 @@ def _draw(draw: ImageDraw.ImageDraw, stroke: Stroke, across: int, down: int) -> 
 
 def _correction(value: Any) -> Correction:
     width, height = value["width"], value["height"]
-    if not (type(width) is type(height) is int and 0 < min(width, height)):
+    if not (type(width) is type(height) is int and min(width, height) > 0):
         raise ValueError(f"'{quoted(width)}' and '{quoted(height)}' are no size of a photo")
     return Correction(width, height, tuple(_stroke(stroke) for stroke in value["strokes"]))
 
@@ -242,4 +240,4 @@ def _whole(text: str) -> int:
 
 
 def _refuse(text: str) -> None:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not part of JSON")

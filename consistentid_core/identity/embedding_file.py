@@ -5,7 +5,8 @@ face recogniser and CLIP vision at generation time; the vectors and features fit
 
 Metadata: ``format``, ``version``, ``kind``; of the embedding ``recogniser``, ``channel_order``,
 ``combine``, ``photos``, ``source``; with features also ``clip_vision`` (hidden size, layers, patch
-size) and ``face_parts``, JSON with the parts of each photo and how they are to be used.
+size) and ``face_parts``, JSON with the parts of each photo and how they are to be used; by choice what
+:mod:`.person_card` describes.
 Tensors: ``id_embeds`` (k, 512) float32; ``photo.<i>`` and ``photo.<i>.<region>`` (257, 1280)
 float16, which moves the ID tokens by less than 1e-4 of their length (float32 if a value is too large);
 ``zero_image`` likewise, which the first files did not have: with those, CLIP vision is still needed.
@@ -33,6 +34,7 @@ from ..files.weights_file import read_header, read_weights
 from ..regions import region_of_part
 from ..text.pairing import PAIRINGS
 from .id_embedding import CHANNEL_ORDERS, COMBINE_METHODS, IDEmbedding
+from .person_card import Card, from_metadata, to_metadata
 
 EXTENSION = ".safetensors"
 
@@ -62,6 +64,7 @@ class Person:
 
     embedding: IDEmbedding
     face_parts: FaceParts | None = None
+    card: Card = Card()
 
 
 def to_bytes(person: Person) -> bytes:
@@ -93,6 +96,7 @@ def to_bytes(person: Person) -> bytes:
         "combine": embedding.combine,
         "photos": str(embedding.photos),
         "source": embedding.source,
+        **to_metadata(person.card),
     }
     if person.face_parts is not None:
         metadata["clip_vision"] = CLIP_VISION
@@ -132,7 +136,7 @@ def read_person(path: str | os.PathLike[str]) -> Person:
         raise CheckpointError(
             f"The contents of '{path}' do not fit its header: {quoted(error, 300)}. {_SAVE_AGAIN}"
         ) from error
-    return Person(embedding, face_parts)
+    return Person(embedding, face_parts, from_metadata(metadata))
 
 
 def _check_header(path: Path, metadata: Mapping[str, str]) -> None:

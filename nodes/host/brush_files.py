@@ -22,7 +22,7 @@ from ...consistentid_core.files.quoting import quoted
 
 logger = logging.getLogger(__name__)
 
-_WHAT_TO_DO = "Put the file there, or press Reset in the brush to go on without corrections."
+_WHAT_TO_DO = "Put the right file there, or press Reset in the brush to go on without corrections."
 
 
 def brush_input() -> io.String.Input:
@@ -61,12 +61,15 @@ def read(name: str) -> dict[str, Correction]:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise BrushError(
-            f"The brush file '{quoted(name)}' cannot be found in ComfyUI's input folder: {error.strerror}. {_WHAT_TO_DO}"
+            f"The brush file '{quoted(name)}' cannot be found in ComfyUI's input folder: {error.strerror}. "
+            f"{_WHAT_TO_DO}"
         ) from None
     try:
         return read_corrections(data)
     except BrushError as error:
-        raise BrushError(f"The brush file '{quoted(name)}' {error}. {_WHAT_TO_DO}") from None
+        raise BrushError(
+            f"The strokes in '{quoted(name)}' cannot be used: the file {error}. {_WHAT_TO_DO}"
+        ) from None
 
 
 def correct_photos(
@@ -88,7 +91,8 @@ def correct_photos(
             height,
         )
     corrected = [
-        correct_photo(photo, _strokes(photo, corrections.get(one))) for photo, one in zip(photos, ids, strict=True)
+        correct_photo(photo, _strokes(photo, corrections.get(one)))
+        for photo, one in zip(photos, ids, strict=True)
     ]
     return corrected, ids
 

@@ -315,7 +315,7 @@ def test_a_folder_of_people_can_be_loaded_as_a_batch(unet):
     """And needs no CLIP vision then."""
     for number, face in enumerate(FACES):
         SaveEmbedding.execute(person(number), "crowd/one", face_parts=face, clip_vision=vision())
-    id_embed, people = LoadEmbedding.execute("crowd/*", combine=ONE_EACH).args
+    id_embed, people, _ = LoadEmbedding.execute("crowd/*", combine=ONE_EACH).args
     assert id_embed.people == len(people.people) == 3
     patched = ApplyConsistentID.execute(
         unet, consistentid_model("sd15"), id_embed, 1.0, 0.0, 0.0, 1.0, face_parts=people

@@ -84,14 +84,19 @@ def test_without_a_brush_everything_is_as_it_was(node, input_folder):
 def test_what_is_painted_is_in_the_mask_and_in_the_crop_that_clip_sees(node, input_folder):
     plain, painted = node(), node(brush=paint(input_folder, CORNER))
     assert plain.args[1][0, 51, 51] == 0 and painted.args[1][0, 51, 51] == 1
-    seen = [dict((part.region, picture) for part, picture in crops(one.args[0]))["nose"] for one in (plain, painted)]
+    seen = [
+        {part.region: picture for part, picture in crops(one.args[0])}["nose"] for one in (plain, painted)
+    ]
     assert not seen[0][22, 22].any() and seen[1][22, 22].any()
     assert np.array_equal(seen[0][60:], seen[1][60:])
 
 
 def test_the_interface_gets_the_mask_before_and_after(node, input_folder):
     plain, painted = node(), node(brush=paint(input_folder, CORNER))
-    masks = [{part["region"]: part["mask"] for part in one.ui["consistentid_parts"][0]["parts"]} for one in (plain, painted)]
+    masks = [
+        {part["region"]: part["mask"] for part in one.ui["consistentid_parts"][0]["parts"]}
+        for one in (plain, painted)
+    ]
     assert brush_entry(painted) == {"photo": ID, "file": NAME, "is_aside": False, "masks": masks[0]}
     assert masks[1]["nose"] != masks[0]["nose"] and masks[1]["eyes"] == masks[0]["eyes"]
 
@@ -147,7 +152,10 @@ def test_a_link_out_of_the_input_folder_is_not_followed(input_folder, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"{}", b"\x89PNG", b'{"format": "consistentid_brush", "version": 9}'])
 def test_a_file_that_is_something_else_is_told_in_one_line(node, input_folder, data):
     (input_folder / NAME).write_bytes(data)
-    with pytest.raises(BrushError, match=r"^The brush file 'consistentid.brush.json' (is|has) .*press Reset") as error:
+    with pytest.raises(
+        BrushError,
+        match=r"^The strokes in 'consistentid.brush.json' cannot be used: the file (is|has) .*press Reset",
+    ) as error:
         node(brush=NAME)
     assert "\n" not in str(error.value)
 

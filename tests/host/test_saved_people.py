@@ -74,7 +74,7 @@ def name_of(path):
 
 
 def load(path, **inputs):
-    return LoadEmbedding.execute(name_of(path), **inputs).args
+    return LoadEmbedding.execute(name_of(path), **inputs).args[:2]
 
 
 # ---------------------------------------------------------------- files
@@ -509,11 +509,11 @@ def test_all_files_of_a_folder_are_combined(vision):
     for person in people:
         save(person, "anna/a", face_parts=face(regions=("nose", "eyes")), clip_vision=vision)
     name = str(Path("anna", "*"))
-    combined, parts = LoadEmbedding.execute(name).args
+    combined, parts, _ = LoadEmbedding.execute(name).args
     vectors = torch.cat([person.vector for person in people])
     torch.testing.assert_close(combined.vector, torch.nn.functional.normalize(vectors.mean(0, keepdim=True)))
     assert len(parts.photos) == 2 and parts.regions() == ("eyes", "nose")
-    concatenated, _ = LoadEmbedding.execute(name, combine=CONCAT).args
+    concatenated, _, _ = LoadEmbedding.execute(name, combine=CONCAT).args
     assert torch.equal(concatenated.vector, vectors)
 
 
@@ -523,7 +523,7 @@ def test_one_file_with_the_zero_image_is_enough_for_a_folder(vision, consistenti
         path = save(embedding(), f"anna/{name}", face_parts=face(), clip_vision=vision)
         if name in old:
             as_saved_before(path)
-    _, parts = LoadEmbedding.execute(str(Path("anna", "*"))).args
+    _, parts, _ = LoadEmbedding.execute(str(Path("anna", "*"))).args
     if len(old) < 2:
         encode(None, consistentid, parts)
         apply(None, consistentid, parts)
@@ -536,7 +536,7 @@ def test_a_folder_in_which_a_file_lacks_parts_says_how_many(vision):
     save(embedding(1), "anna/a", face_parts=face(), clip_vision=vision)
     save(embedding(2), "anna/b")
     save(embedding(3), "anna/c")
-    _, parts = LoadEmbedding.execute(str(Path("anna", "*"))).args
+    _, parts, _ = LoadEmbedding.execute(str(Path("anna", "*"))).args
     assert "2 of its files were saved without face_parts" in parts.message
 
 
