@@ -74,7 +74,7 @@ class Correction:
 def photo_id(image: np.ndarray) -> str:
     """Names a photo by its size and pixels, 32 hexadecimal digits.  image: uint8 RGB (H, W, 3)."""
     digest = blake2b(repr(image.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(image))
+    digest.update(image.tobytes())
     return digest.hexdigest()
 
 
@@ -101,13 +101,13 @@ def read_corrections(data: bytes) -> dict[str, Correction]:
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise BrushError(f"does not hold what a file of brush strokes does: {quoted(error, 200)}") from None
     strokes = [stroke for correction in corrections.values() for stroke in correction.strokes]
-    for what, found, most in (
+    for what, count, most in (
         ("photos", len(corrections), MAX_PHOTOS),
         ("strokes", len(strokes), MAX_STROKES),
         ("points", sum(len(stroke.points) for stroke in strokes), MAX_POINTS),
     ):
-        if found > most:
-            raise BrushError(f"holds {found:,} {what}, more than the {most:,} that are drawn")
+        if count > most:
+            raise BrushError(f"holds {count:,} {what}, more than the {most:,} that are drawn")
     return corrections
 
 

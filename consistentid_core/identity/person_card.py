@@ -1,11 +1,10 @@
 """What the file of a saved person says for people to recognise it by: a name, a caption, a small picture.
 
 All three are texts in the header of the safetensors file, where older versions of the pack pass over them and where a
-list of files finds them without reading a tensor: ``name``, ``caption``, and ``thumbnail``, a JPEG in base64.
+list of files finds them without reading a tensor: ``name``, ``caption``, and ``thumbnail``, a JPEG in
+hexadecimal digits.
 """
 
-import base64
-import binascii
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ _MARGIN = 0.25
 
 @dataclass(frozen=True)
 class Card:
-    """name, caption: "" for none.  thumbnail: a JPEG in base64, as it is in the file; "" for none."""
+    """name, caption: "" for none.  thumbnail: a JPEG in hexadecimal digits, as it is in the file; "" for none."""
 
     name: str = ""
     caption: str = ""
@@ -71,7 +70,7 @@ def make_thumbnail(image: np.ndarray, photo: FacePhoto | None = None) -> str:
     left, top, side = _face_square(photo) if photo and photo.parts else _middle_square(image)
     square = Image.fromarray(image).crop((left, top, left + side, top + side))
     small = square.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    return base64.b64encode(_jpeg(small)).decode("ascii")
+    return _jpeg(small).hex()
 
 
 def thumbnail_jpeg(card: Card) -> bytes:
@@ -82,13 +81,13 @@ def thumbnail_jpeg(card: Card) -> bytes:
     if len(card.thumbnail) > _MAX_THUMBNAIL:
         raise CheckpointError(f"The thumbnail is larger than {_MAX_THUMBNAIL:,} bytes.")
     try:
-        data = base64.b64decode(card.thumbnail, validate=True)
+        data = bytes.fromhex(card.thumbnail)
         with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
             if max(picture.size) > _LARGEST_SIDE:
                 raise CheckpointError(f"The thumbnail is larger than {_LARGEST_SIDE} pixels.")
             # Of the pixels alone: comments and colour profiles go along with a picture.
             return _jpeg(Image.fromarray(np.asarray(picture.convert("RGB"))))
-    except (binascii.Error, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         raise CheckpointError("The thumbnail is damaged.") from None
 
 

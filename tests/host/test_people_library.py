@@ -1,7 +1,6 @@
 """Names, captions and pictures of saved people on the nodes, and what the interface is served of them."""
 
 import asyncio
-import base64
 import io
 import logging
 from pathlib import Path
@@ -111,7 +110,7 @@ def test_of_several_files_the_first_caption_comes_out():
 
 
 def test_a_damaged_picture_is_said_and_the_person_loads(caplog):
-    write("anna.safetensors", Card("Anna", "red hair", base64.b64encode(b"no picture").decode()))
+    write("anna.safetensors", Card("Anna", "red hair", b"no picture".hex()))
     with caplog.at_level(logging.WARNING):
         embedding, _, caption = LoadEmbedding.execute("anna.safetensors").args
     assert torch.equal(embedding.vector, vector().vector) and caption == "red hair"
