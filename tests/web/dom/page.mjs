@@ -90,13 +90,20 @@ class Context {
     }
     return { data, width, height };
   }
+  /** What was drawn, for tests of the brush. @type {string[]} */
+  lines = [];
   clearRect() {}
   fillRect() {}
+  beginPath() {}
+  arc() {}
   putImageData() {}
   createPattern() {}
   moveTo() {}
   lineTo() {}
-  stroke() {}
+  strokeStyle = "";
+  stroke() {
+    this.lines.push(this.strokeStyle);
+  }
 }
 
 /** @type {WeakMap<object, Context>} */
