@@ -73,4 +73,5 @@ def losses_of(folder: Path) -> list[float]:
 
 
 def _listed(file: str) -> Path:
-    return Path(folder_paths.get_folder_paths(folders.CONSISTENTID)[0]) / file
+    # Not the first of the loader's folders: with extra_model_paths.yaml that is one that other programs share.
+    return Path(folder_paths.models_dir) / folders.CONSISTENTID / file

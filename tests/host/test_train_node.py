@@ -220,6 +220,8 @@ def test_average_and_best_weights_are_listed_beside_the_newest(place):
         path = place / "states" / folder / f"{stem}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(written.setdefault((folder, stem), f"{folder} {stem}".encode()))
+    shared = place / "shared by programs"  # of extra_model_paths.yaml, which comes first
+    folder_paths.folder_names_and_paths["consistentid"][0].insert(0, str(shared))
     assert publish("name", place / "states" / "step-00000004") == "name.safetensors"
     models = place / "models" / "consistentid"
     assert [(models / f"name{kind}.safetensors").read_bytes() for kind in ("", "_ema", "_best")] == [
