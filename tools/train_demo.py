@@ -41,12 +41,13 @@ _SETTINGS = {
 
 _MODELS = {
     **{key: catalogue.NARROW[key] for key in (catalogue.CHECKPOINT, catalogue.CLIP_VISION, catalogue.INSIGHTFACE)},
-    # Random weights that see parts of a face in almost any picture; those of the other stand-in see none.
+    # Random weights that see parts of a face in almost any picture, unlike those of the other stand-in. In a folder of
+    # their own: where the loaders look by themselves, one face parser is enough.
     catalogue.FACE_PARSER: Wanted(
         "BiSeNet face parser",
         catalogue.FULL[catalogue.FACE_PARSER].folder_types,
         recognise_nothing,
-        "consistentid/standin_face_parsing_sees_parts.pth",
+        "face_parsing/standin_face_parsing_sees_parts.pth",
         partial(bisenet.write, seed=2),
         "53 MB",
     ),
