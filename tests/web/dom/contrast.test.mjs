@@ -67,3 +67,12 @@ for (const [theme, { variables, backgrounds }] of Object.entries(THEMES)) {
 test("no text has a theme's colour for errors or descriptions unmixed", () => {
   assert.doesNotMatch(CSS, /[\s;]color: var\(--(error|descrip)-text/);
 });
+
+test("the style sheet closes what it opens, and opens nothing inside", () => {
+  let depth = 0;
+  for (const [number, line] of CSS.split("\n").entries()) {
+    depth += line.split("{").length - line.split("}").length;
+    assert.ok(depth === 0 || depth === 1, `line ${number + 1}: ${line}`);
+  }
+  assert.equal(depth, 0);
+});
