@@ -147,7 +147,8 @@ def choose(candidates: Sequence[Candidate], folders: Iterable[str], *wanted: Mod
     stems = {PurePath(one.name).stem.lower() for one in preferred}
     if len(kinds) > 1 or (not released and len(stems) > 1):
         raise AmbiguousModelError(
-            f"auto found {len(fits)} files that fit: {_named(fits)}. Choose one of them in the node instead."
+            f"auto found {len(fits)} files that fit: {_named(fits)}. Choose one of them in the node instead"
+            + (", or connect the model it is for." if len(kinds) > 1 else ".")
         )
     chosen = min(preferred, key=lambda one: one.path.suffix.lower() not in SAFETENSORS_EXTENSIONS)
     if len(fits) > 1:

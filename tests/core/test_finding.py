@@ -137,7 +137,9 @@ def test_of_two_families_the_wanted_one_decides_and_without_it_nobody(tmp_path):
     ]
     assert choose(both, [], *adapters_of("sdxl")) is both[1]
     assert choose(both, [], *adapters_of("sd15")) is both[0]
-    with pytest.raises(AmbiguousModelError, match=r"v1.bin \(SD1.5\), ConsistentID_SDXL-v1.bin \(SDXL\)"):
+    with pytest.raises(
+        AmbiguousModelError, match=r"v1.bin \(SD1.5\), ConsistentID_SDXL-v1.bin \(SDXL\).* or connect"
+    ):
         choose(both, [], *BOTH)
 
 

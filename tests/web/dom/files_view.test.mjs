@@ -38,7 +38,7 @@ test("with all of them there it is one line, which opens to their places", () =>
   assert.deepEqual([view.details.open, view.summary.textContent], [false, "All model files are there."]);
   assert.equal(view.lines.querySelectorAll(".consistentid-path").length, 2);
   assert.equal(textOf(view.root, ".consistentid-path"), FOUND.where);
-  assert.equal(textOf(view.root, ".consistentid-files-end"), "Look again");
+  assert.equal(textOf(view.root, ".consistentid-files-action"), "Look again");
 });
 
 test("a missing file opens it, with name, link, size, folder, licence and the command", () => {

@@ -39,18 +39,22 @@ export class FilesView {
         : open.length
           ? text("filesMissing", { count: open.length })
           : text("filesThere");
-    this.lines.replaceChildren(...(files ?? []).map(toLine), this.#end(files ?? []));
+    // What there is to do comes first: the list scrolls.
+    const there = (files ?? []).filter((file) => !open.includes(file));
+    const action = this.#action(open);
+    const lines = [...open, ...there].map(toLine);
+    this.lines.replaceChildren(...(open.length ? [action, ...lines] : [...lines, action]));
     if (open.length !== this.count) this.details.open = open.length > 0;
     this.count = open.length;
   }
 
-  /** @param {readonly ModelFile[]} files */
-  #end(files) {
-    const isFetched = files.some(({ state, isPackage }) => state === "missing" && !isPackage);
+  /** @param {readonly ModelFile[]} open that stand in the way of a run */
+  #action(open) {
+    const isFetched = open.some(({ state, isPackage }) => state === "missing" && !isPackage);
     const help = isFetched ? [element("div", {}, text("filesFetch")), element("code", {}, COMMAND)] : [];
     return element(
       "li",
-      { class: "consistentid-files-end" },
+      { class: "consistentid-files-action" },
       ...help,
       element("button", { type: "button", onclick: this.look }, text("filesLook")),
     );
