@@ -87,7 +87,7 @@ def _write_inputs(models: Mapping[str, ModelFile]) -> None:
         for number, photo in enumerate(photos):
             name = "reference.jpg" if number == 0 else photo
             shutil.copy(_PHOTOS / photo, folder / name)
-        (folder / "person.json").write_text(json.dumps({"word": "woman"}), "utf-8")
+        (folder / "person.json").write_text(json.dumps({"word": "a woman"}), "utf-8")
     (FOLDER / "prompts.txt").write_text(_PROMPTS, "utf-8")
     template = workflow.load(WORKFLOW)
     workflow.use_models(template, models)

@@ -18,7 +18,7 @@ from ..rows import Row, interleave, ratio, seconds, size
 from ..stopwatch import Stopwatch
 
 #: Pictures in a round, of the size of the paper's.
-_PICTURES, _SIZE = 12, (512, 768)
+_PICTURES, _SIZE = 6, (512, 768)
 
 
 def measure(job: Job) -> dict[str, Row]:

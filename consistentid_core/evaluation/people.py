@@ -14,7 +14,7 @@ ABOUT = "person.json"
 #: A photo of this name is the reference; else it is the first by name.
 REFERENCE = "reference"
 #: What a prompt calls somebody of whom nothing is known.
-ANYBODY = "person"
+ANYBODY = "a person"
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Person:
     """Somebody to be drawn.
 
     name: of the folder.  reference: the photo the model sees.  others: photos it never sees, to judge by.
-    word: what a prompt calls them (man, woman, person).  content: names the reference's content.
+    word: what a prompt calls them (a man, a woman, a person).  content: names the reference's content.
     """
 
     name: str
@@ -88,8 +88,8 @@ def _word(folder: Path) -> str:
         word = json.loads(path.read_text("utf-8")).get("word", ANYBODY)
     except (ValueError, AttributeError) as error:
         raise EvaluationError(
-            f'\'{path}\' is no JSON object such as {{"word": "woman"}}: {quoted(error)}. Mend or delete it.'
+            f'\'{path}\' is no JSON object such as {{"word": "a woman"}}: {quoted(error)}. Mend or delete it.'
         ) from error
     if not isinstance(word, str) or not word.strip():
-        raise EvaluationError(f"'{path}': word is {quoted(word)}, expected a text such as woman. Mend it.")
+        raise EvaluationError(f"'{path}': word is {quoted(word)}, expected a text such as a woman. Mend it.")
     return word.strip()

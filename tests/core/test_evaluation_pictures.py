@@ -26,7 +26,7 @@ def test_a_run_brings_people_prompts_twins_and_times_and_names_what_is_missing(t
     found = collect(tmp_path / "run")
     assert [item.name for item in found.items] == [job.name for job in plan.jobs[:3]]
     first = found.items[0]
-    assert (first.subjects[0].name, first.prompt, first.category) == ("anna", "person in a hat", "clothing")
+    assert (first.subjects[0].name, first.prompt, first.category) == ("anna", "a person in a hat", "clothing")
     assert first.plain == picture_of(tmp_path / "run", plan.jobs[4]) and len(first.subjects[0].others) == 1
     assert (first.seconds, first.phase, first.seed) == (2.5, "start", plan.jobs[0].seed)
     assert [(one.name, one.reason) for one in found.problems] == [(plan.jobs[3].name, "not drawn")]

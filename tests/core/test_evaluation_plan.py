@@ -96,7 +96,7 @@ def test_people_are_folders_and_the_first_photo_is_the_reference(tmp_path):
     (folder / "ben" / "person.json").write_text('{"word": "man"}')
     people, refused = find_people(folder)
     assert [(one.name, one.reference.name, len(one.others), one.word) for one in people] == [
-        ("anna", "0.png", 1, "person"),
+        ("anna", "0.png", 1, "a person"),
         ("ben", "reference.png", 2, "man"),
     ]
     assert refused == []
@@ -147,7 +147,7 @@ def test_a_filled_workflow_has_photo_prompt_seed_and_settings_and_saves_nothing(
     filled = plan.filled(job, "folder/photo.png")
     by_class = {node["class_type"]: node["inputs"] for node in filled.values()}
     assert by_class["LoadImage"]["image"] == "folder/photo.png"
-    assert by_class["ConsistentIDFaceEncoder"]["prompt"] == "person in a hat"
+    assert by_class["ConsistentIDFaceEncoder"]["prompt"] == "a person in a hat"
     assert by_class["ConsistentIDFaceEncoder"]["merge_percent"] == 0.5
     assert (by_class["KSampler"]["seed"], by_class["KSampler"]["steps"]) == (job.seed, 3)
     assert by_class["EmptyLatentImage"]["width"] == 320
@@ -170,7 +170,7 @@ def test_the_plain_model_keeps_prompt_and_sampler_and_knows_nobody(tmp_path):
     }
     sampler = next(node["inputs"] for node in filled.values() if node["class_type"] == "KSampler")
     assert sampler["seed"] == job.seed
-    assert filled[sampler["positive"][0]]["inputs"]["text"] == "person in a hat"
+    assert filled[sampler["positive"][0]]["inputs"]["text"] == "a person in a hat"
     assert filled[sampler["negative"][0]]["inputs"]["text"].startswith("monochrome")
     assert filled[sampler["model"][0]]["class_type"] == "CheckpointLoaderSimple"
 

@@ -211,3 +211,10 @@ def test_a_result_that_was_never_in_a_file_has_the_same_page(result, tmp_path):
     }
     write_report(tmp_path, unwritten)
     assert (tmp_path / "report.html").read_text("utf-8") == page.render(result)
+
+
+def test_when_no_picture_has_a_face_the_misses_stand_in_the_table(tmp_path):
+    checker = Checker()
+    checker.feed(page.render(scored(tmp_path, [None, None, None])))
+    text = " ".join(checker.words)
+    assert "FaceSim" in text and "3 missed" in text

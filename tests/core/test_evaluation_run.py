@@ -44,7 +44,7 @@ def test_every_picture_is_drawn_once_with_its_settings_beside_it(plan, tmp_path)
     assert len(server.uploads) == 2  # a photo is sent once
     job = plan.jobs[0]
     note = json.loads(picture_of(tmp_path, job).with_suffix(".json").read_text())
-    assert note["job"]["text"] == "person in a hat"
+    assert note["job"]["text"] == "a person in a hat"
     assert (note["seconds"], note["device"], note["comfyui"]) == (2.5, "fake", "0.0")
     assert note["workflow"]["13"]["inputs"]["seed"] == job.seed
 

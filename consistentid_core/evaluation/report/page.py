@@ -13,7 +13,7 @@ Metric = Mapping[str, Any]
 
 #: How many of the best and of the worst are shown.
 _SHOWN = 10
-#: Title, explanation, keys before the slash, axis (None: made for the row).
+#: Title, explanation, keys before the slash, axis (None: made for the group).
 _GROUPS: tuple[tuple[str, str, tuple[str, ...], charts.Axis | None], ...] = (
     (
         "Is it the right person?",
@@ -39,6 +39,8 @@ _GROUPS: tuple[tuple[str, str, tuple[str, ...], charts.Axis | None], ...] = (
     ("Seconds for a picture", "", ("seconds_start", "seconds_cold", "seconds_warm"), None),
 )
 _UNIT = charts.Axis(0.0, 1.0, charts.SHARE.marks)
+#: Nothing beside them would say whether they are high.
+_WITHOUT_AXIS = ("rank", "fid", "kid")
 _SHARES = ("top1", "top10", "detection_rate", "face_share", "fgis_coverage")
 
 
@@ -107,10 +109,12 @@ def _table(result: Mapping[str, Any]) -> str:
             metric
             for key in keys
             for metric in result["metrics"]
-            if metric["key"].split("/")[0] == key and metric["found"]["n"]
+            if metric["key"].split("/")[0] == key and (metric["found"]["n"] or metric["missed"])
         ]
         if not metrics:
             continue
+        if axis is None and keys[0] not in _WITHOUT_AXIS:
+            axis = charts.axis_of([metric["found"][end] for metric in metrics for end in ("mean", "high")])
         head = charts.ruler(axis) if axis is not None else ""
         rows.append(
             f'<tr class="group"><td class="head" colspan="3">{title}<span class="why">{explanation}</span></td>'
@@ -133,8 +137,7 @@ pictures without a face are left out; <b>miss = 0</b>: they count 0.</p>
 def _row(metric: Metric, axis: charts.Axis | None) -> str:
     found, zero = metric["found"], metric["as_zero"]
     key = metric["key"].split("/")[0]
-    ends = [found["mean"], found["high"]]
-    drawn = charts.interval(found, axis or charts.axis_of(ends), metric["levels"]) if key != "rank" else ""
+    drawn = charts.interval(found, axis, metric["levels"]) if axis and key not in _WITHOUT_AXIS else ""
     arrow = {"higher": " ↑", "lower": " ↓"}.get(metric["better"], "")
     middle = ", median" if metric["statistic"] == "median" else ""
     note = f" · {metric['note']}" if metric["note"] else ""
