@@ -289,3 +289,34 @@ def test_one_photo_in_two_cases_is_one_person(tmp_path):
     strangers = {level["name"]: level for level in metric(result, "face_sim/judge").levels}[OTHER_PERSON]
     assert (strangers["measured_pairs"], strangers["high"]) == (1, pytest.approx(0, abs=1e-6))
     assert result["counts"]["people"] == 2
+
+
+@pytest.mark.parametrize(("order", "angle"), [("left_to_right", 10), ("right_to_left", 70)])
+def test_which_of_several_faces_is_meant_is_chosen_as_in_id_embedding(tmp_path, order, angle):
+    anna = Subject("anna", save(tmp_path / "anna.png", painted(0)))
+    drawn = save(tmp_path / "two.png", several(10, 70))
+    networks = hand_networks(detect=find_several)
+    result = score(
+        Collection("one", [Item("two", drawn, (anna,), "at 0")]), networks, FeatureStore(None), order=order
+    )
+    assert metric(result, "face_sim/judge").found["mean"] == pytest.approx(cosine(angle))
+    assert result["settings"]["face of several"] == order
+
+
+def test_a_full_disk_ends_a_scoring_in_words_and_the_next_goes_on(collection, tmp_path, monkeypatch):
+    from consistentid_core.data import storage
+
+    write, written = storage.write, []
+
+    def full(path, data):
+        if len(written) == 3:
+            raise storage.StorageError(f"The disk is full: '{path}' could not be written.")
+        written.append(path)
+        write(path, data)
+
+    monkeypatch.setattr("consistentid_core.evaluation.feature_store.storage.write", full)
+    with pytest.raises(storage.StorageError, match="disk is full"):
+        score(collection, hand_networks(), FeatureStore(tmp_path / "features"))
+    monkeypatch.undo()
+    result = score(collection, hand_networks(), FeatureStore(tmp_path / "features"))
+    assert metric(result, "face_sim/judge").found["n"] == 3
