@@ -14,7 +14,6 @@ import json
 import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,10 @@ _COLUMNS = (
     "content_id", "name", "size", "time", "width", "height", "parts", "faces", "face_height", "caption",
     "face_caption", "notes", "suffix",
 )  # fmt: skip
+
+
+#: What a tar holds of a portrait, by the end of the name; the picture ends as its format does.
+_FILES = ("picture", "label.png", "json", "id.npy")
 
 
 class ShardStore:
@@ -100,16 +103,17 @@ class ShardStore:
 
 
 class ShardPortraits:
-    """The portraits of the shards an index lists, by number; no more than a few shards' positions in memory.
+    """The portraits of the shards an index lists, by number and in any order.
 
-    Portraits of one shard follow each other: whoever shuffles should do so shard by shard.
+    Nothing of a set is in memory but where each portrait lies, 64 bytes of it. A shard's headers are gone through the
+    first time a portrait of it is wanted; after that a portrait is one read of its own bytes.
     """
 
     def __init__(self, root: Path):
         self.root = root
         self.shards = read_index(root)
         self._ends = list(accumulate(shard["rows"] for shard in self.shards))
-        self._members = lru_cache(maxsize=64)(self._list_members)
+        self._places: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -118,26 +122,39 @@ class ShardPortraits:
         if not 0 <= index < len(self):
             raise IndexError(f"The set has {len(self)} portraits; there is no number {index}.")
         shard = bisect_right(self._ends, index)
-        key, files = self._members(shard)[index - (self._ends[shard - 1] if shard else 0)]
-        with (self.root / FOLDER / self.shards[shard]["name"]).open("rb") as file:
-            data = {}
-            for suffix, (offset, size) in files.items():
-                file.seek(offset)
-                data[suffix] = file.read(size)
-        return _portrait(key, data)
+        row = index - (self._ends[shard - 1] if shard else 0)
+        if shard not in self._places:
+            self._places[shard] = self._list_places(shard)
+        try:
+            return _portrait(_read_files(self._path(shard), self._places[shard][row]))
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            SyntaxError,
+        ) as error:  # PIL takes a broken PNG for a syntax error
+            raise CheckpointError(
+                f"Portrait {row + 1} of shard '{self.shards[shard]['name']}' cannot be read: {str(error)[:200]}. Copy "
+                "the set again, or run the build again."
+            ) from error
 
-    def _list_members(self, shard: int) -> list[tuple[str, dict[str, tuple[int, int]]]]:
-        portraits: dict[str, dict[str, tuple[int, int]]] = {}
-        with tarfile.open(self.root / FOLDER / self.shards[shard]["name"]) as tar:
+    def _path(self, shard: int) -> Path:
+        return self.root / FOLDER / self.shards[shard]["name"]
+
+    def _list_places(self, shard: int) -> np.ndarray:
+        """Offset and size of the files of each portrait of a shard, (rows, 4, 2), in the order of :data:`_FILES`."""
+        portraits: dict[str, np.ndarray] = {}
+        with tarfile.open(self._path(shard)) as tar:
             for member in tar:
                 key, _, suffix = member.name.partition(".")
-                portraits.setdefault(key, {})[suffix] = (member.offset_data, member.size)
+                places = portraits.setdefault(key, np.zeros((len(_FILES), 2), np.int64))
+                places[_FILES.index(suffix) if suffix in _FILES else 0] = member.offset_data, member.size
         if len(portraits) != self.shards[shard]["rows"]:
             raise CheckpointError(
                 f"Shard '{self.shards[shard]['name']}' holds {len(portraits)} portraits, its index says "
                 f"{self.shards[shard]['rows']}. Copy the set again, or run the build again."
             )
-        return list(portraits.items())
+        return np.stack(list(portraits.values()))
 
 
 def read_index(root: Path) -> list[dict[str, Any]]:
@@ -191,13 +208,29 @@ def _described(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name in _COLUMNS}
 
 
-def _portrait(key: str, data: dict[str, bytes]) -> Portrait:
-    described = json.loads(data["json"])
-    original, resized = np.load(io.BytesIO(data["id.npy"]), allow_pickle=False)
+def _read_files(path: Path, places: np.ndarray) -> dict[str, bytes]:
+    """The files of one portrait, by :data:`_FILES`; they follow each other in the tar."""
+    start, stop = int(places[:, 0].min()), int(places.sum(1).max())
+    data = _read_span(path, start, stop)
+    return {
+        name: data[offset - start : offset - start + size]
+        for name, (offset, size) in zip(_FILES, places.tolist(), strict=True)
+    }
+
+
+def _read_span(path: Path, start: int, stop: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(stop - start)
+
+
+def _portrait(files: dict[str, bytes]) -> Portrait:
+    described = json.loads(files["json"])
+    original, resized = np.load(io.BytesIO(files["id.npy"]), allow_pickle=False)
     return Portrait(
-        key=key,
-        picture=from_encoded(data[described["suffix"].lstrip(".")]),
-        label_map=label_map_from_encoded(data["label.png"]),
+        key=described["content_id"],
+        picture=from_encoded(files["picture"]),
+        label_map=label_map_from_encoded(files["label.png"]),
         general_caption=described["caption"],
         face_caption=described["face_caption"],
         id_original=original if original.any() else None,
