@@ -11,6 +11,7 @@ A step: :mod:`.batches` reads ahead what :mod:`.draws` chose, :mod:`.items` prep
 up in :mod:`.cache` what the frozen models say of them, :mod:`.step` computes :mod:`.losses`, while :mod:`.attention`
 lets the networks act in the UNet, as long as :mod:`.hooks` keeps them on it, and :mod:`.updates` changes the weights.
 
-What remains of it: :mod:`.state` on the disk and :mod:`.best` of them, :mod:`.metrics` and :mod:`.validation` as
-curves, :mod:`.ema` as an average; and to look at, :mod:`.gallery` with :mod:`.pictures` and :mod:`.attention_maps`.
+What remains of it: :mod:`.state` on the disk, of which :mod:`.keeping` lets the newest and the :mod:`.best` stay,
+:mod:`.metrics` and :mod:`.validation` as curves, :mod:`.ema` as an average; and to look at, :mod:`.gallery` with
+:mod:`.pictures` and :mod:`.attention_maps`.
 """

@@ -17,7 +17,6 @@ from ..errors import TrainingStoppedError
 from .attention import TrainedAttention, captured_layers
 from .attention_maps import region_attention
 from .batches import Batches
-from .best import BestSoFar
 from .cache import GIGABYTE, FeatureCache
 from .config import TrainingConfig
 from .draws import SampleDraws, draw_background
@@ -26,14 +25,14 @@ from .frozen import FrozenModels
 from .gallery import Gallery
 from .hooks import Hooks
 from .items import Item
+from .keeping import Keeper
 from .memory import MemoryEstimate, fixed_bytes, peak_bytes, require_memory
 from .metrics import Report
 from .modules import TrainedModules, freeze_unused
 from .pictures import DrawSample, OnPicture
 from .processes import OneProcess, Processes
-from .same_run import require_same_run
 from .samples import SampleSource, split
-from .state import RunState, SaveError, latest_state, save_best, save_state
+from .state import RunState
 from .step import Batch, batch_losses
 from .updates import Updates
 from .validation import COLUMNS as VALIDATION_COLUMNS
@@ -79,7 +78,7 @@ class Trainer:
         self.config, self.modules, self.folder = config, modules, folder
         self.processes = processes or OneProcess()
         self.training, self.held_out = split(samples, config.validation_samples)
-        self.step, self._best = 0, BestSoFar(config.keep_best)
+        self.step = 0
         self._should_stop, self._on_step = should_stop, on_step
         self._stack = ExitStack()
 
@@ -92,14 +91,14 @@ class Trainer:
         )  # fmt: skip
 
         freeze_unused(modules, features=config.features, train_projection=config.train_projection)
-        state = self._found_state()
+        self._keeper = Keeper(self.states, config, frozen.family, self.processes)
+        state = self._keeper.found(global_batch=self.global_batch, samples=len(self.training))
         if state:
             modules.load_groups(state.groups)
         modules.to(frozen.device)
         self.updates = Updates(modules, config, config.rate(goes_on=goes_on))
         if state:
             self.updates.restore(state)
-            self._best.restore(state.counters)
             self.step = state.step
             logger.info("Going on after step %d of '%s'.", self.step, self.folder)
 
@@ -158,8 +157,7 @@ class Trainer:
                     logger.info("Stopped after step %d, which is saved.", self.step)
                     break
                 self._gallery.draw(self.step, report, self.processes)
-            if self._best.value is not None:
-                logger.info("Best by '%s': %s.", config.keep_best, self._best.place())
+            self._keeper.say_best()
         finally:
             if report:
                 report.close()
@@ -231,14 +229,7 @@ class Trainer:
             "Step %d: held-out noise loss %.5f with the right person, %.5f with another (t %.1f), %.5f with nobody.",
             self.step, found["right"], found["wrong"], found["t_wrong"], found["nobody"],
         )  # fmt: skip
-        if self._best.improves(self.step, found):
-            best = self._saved(
-                lambda: save_best(
-                    self.states, self._state(), family=self.frozen.family, file_format=config.file_format
-                )
-            )
-            if best:
-                logger.info("The best so far by '%s', kept as '%s'.", config.keep_best, best)
+        self._keeper.judge(self.step, found, self._state)
 
     # --- memory -------------------------------------------------------------------------------------------
 
@@ -254,8 +245,10 @@ class Trainer:
         self.updates.begin()
         peak = peak_bytes(loss, self.frozen.device)
         self.updates.forget_gradients()
-        fixed = fixed_bytes(self.modules, self.frozen.unet_module, has_average=self.updates.has_average)
-        return MemoryEstimate(fixed, peak)
+        has_average = bool(self.config.ema_decay)
+        return MemoryEstimate(
+            fixed_bytes(self.modules, self.frozen.unet_module, has_average=has_average), peak
+        )
 
     def require_memory(self, available: int) -> MemoryEstimate:
         """Raise TooLittleMemoryError if a step would not fit; available: bytes that this process may use in all."""
@@ -272,24 +265,7 @@ class Trainer:
 
     def save(self) -> Path | None:
         """Save the state of this step; returns its folder, None in all processes but the first."""
-        return self._saved(
-            lambda: save_state(
-                self.states, self._state(),
-                family=self.frozen.family, keep=self.config.keep, file_format=self.config.file_format,
-            )
-        )  # fmt: skip
-
-    def _saved(self, save: Callable[[], Path]) -> Path | None:
-        saved, error = None, None
-        if self.processes.rank == 0:
-            try:
-                saved = save()
-            except SaveError as failed:
-                error = failed
-        # The other processes must not go on, or wait for ever, when the first one fails.
-        if self.processes.any(error is not None):
-            raise error or SaveError(f"Step {self.step} could not be saved; the first process says why.")
-        return saved
+        return self._keeper.save(self._state)
 
     def _state(self) -> RunState:
         return RunState(
@@ -299,20 +275,12 @@ class Trainer:
             optimizer=self.updates.tensors(),
             counters={
                 **self.updates.counters(),
-                **self._best.counters(),
+                **self._keeper.best.counters(),
                 "global_batch": self.global_batch,
                 "samples": len(self.training),
             },
             settings=self.config.as_dict(),
         )
-
-    def _found_state(self) -> RunState | None:
-        state = latest_state(self.states)
-        if state is not None:
-            require_same_run(
-                self.folder, state, self.config, global_batch=self.global_batch, samples=len(self.training)
-            )
-        return state
 
     def _opened_cache(self) -> FeatureCache | None:
         config = self.config

@@ -91,11 +91,6 @@ class Updates:
             "clip_norm 1 or precision fp32 or bf16, or look for damaged pictures with the data check."
         )
 
-    @property
-    def has_average(self) -> bool:
-        """Whether a moving average is kept."""
-        return self._average is not None
-
     def average(self) -> Groups | None:
         """The groups of the moving average; None without one."""
         return self._modules.groups_with(self._average.average) if self._average else None
