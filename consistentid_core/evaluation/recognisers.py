@@ -15,7 +15,7 @@ import torch
 
 from ..errors import CheckpointError, MissingModelError
 from ..files.catalogue import RECOGNISER
-from ..identity.face_analysis import Face, FaceAnalyser, open_session, provider_for
+from ..identity.face_analysis import EMBEDDING_WIDTH, Face, FaceAnalyser, open_session, provider_for
 from ..identity.providers import AUTO
 
 #: Side of an aligned face, in pixels.
@@ -120,6 +120,24 @@ class OnnxRecogniser:
             [self._output], {self._input.name: np.ascontiguousarray(pixels, dtype=dtype)}
         )
         return found.reshape(len(pixels), -1)[: len(faces)].astype(np.float64)
+
+
+class Conditioner:
+    """The :class:`Recogniser` of ID Embedding, which conditions the pictures of ConsistentID and flatters them."""
+
+    size = EMBEDDING_WIDTH
+
+    def __init__(self, analyser: FaceAnalyser, channel_order: str = BGR):
+        """channel_order: as of the ID embedding it is compared with; BGR unless it was made the original's way."""
+        self.name = Path(RECOGNISER.name).stem
+        self.sha256 = RECOGNISER.sha256 or ""
+        self._analyser = analyser
+        self._channel_order = channel_order
+
+    def embed(self, faces: np.ndarray) -> np.ndarray:
+        """See :meth:`Recogniser.embed`."""
+        vectors = self._analyser.embed_aligned(faces[..., ::-1] if self._channel_order == BGR else faces)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def load_recogniser(

@@ -168,7 +168,7 @@ JUDGE = ModelFile(
     key="judge",
     what="SFace face recogniser",
     name="face_recognition_sface_2021dec.onnx",
-    folders=("face_recognition",),
+    folders=("face_recognition", "insightface"),
     address="https://github.com/opencv/opencv_zoo/raw/main/models/face_recognition_sface/"
     "face_recognition_sface_2021dec.onnx",
     licence="Apache-2.0",

@@ -122,6 +122,15 @@ class FaceAnalyser:
             )
         return (vector / length).astype(np.float32)
 
+    def embed_aligned(self, faces: np.ndarray) -> np.ndarray:
+        """The recognition vectors of faces that were aligned before: (n, 512) float32, of any length above 0.
+
+        faces: uint8 (n, 112, 112, 3), same channel order as for :meth:`detect`.
+        """
+        # One by one: the released file declares one row, and so the numbers are those of :meth:`embed`.
+        rows = [self._recogniser.get_feat(np.ascontiguousarray(face)).reshape(-1) for face in faces]
+        return np.stack(rows) if rows else np.zeros((0, EMBEDDING_WIDTH), np.float32)
+
     def _look(self, image: np.ndarray, framing: Framing, *, lowest_score: float) -> list[Face]:
         """The faces one framing shows, best score first."""
         canvas, scale, offset = _frame(image, framing)

@@ -40,6 +40,8 @@ def check_inputs(node: type[io.ComfyNode], carried: Mapping[str, type]) -> type[
         # Not before the first call: schemas list files, and their folders are not yet known at import.
         schema = node.define_schema()
         checks = {one.id: _check_of(one, carried) for one in schema.inputs if not one.rawLink}
+        if schema.is_input_list:
+            checks = {name: _of_each(check) for name, check in checks.items()}
         return schema.display_name, checks
 
     @wraps(execute)
@@ -63,6 +65,15 @@ def _check_of(one: io.Input, carried: Mapping[str, type]) -> Check:
     if one.optional or one.lazy:
         return lambda value: None if value is None else check(value)
     return check
+
+
+def _of_each(check: Check) -> Check:
+    """For a node that takes whole lists: the first thing that is wrong with any item."""
+
+    def check_all(values):
+        return next((fault for fault in map(check, values) if fault is not None), None)
+
+    return check_all
 
 
 def _check_of_value(one: io.Input, carried: Mapping[str, type]) -> Check:

@@ -7,6 +7,7 @@ name are kept: these calls only add a place to look.
 import logging
 import os
 from collections import Counter
+from collections.abc import Collection
 
 import comfy.utils
 import folder_paths
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 (CONSISTENTID,) = catalogue.CONSISTENTID_SD15.folders
 (INSIGHTFACE,) = catalogue.RECOGNISER.folders
 (LLM,) = catalogue.CAPTIONER.folders
+(DINO,) = catalogue.DINO.folders
+#: Recognisers that judge pictures have a folder of their own; InsightFace's may do it too.
+FACE_RECOGNITION = catalogue.JUDGE.folders
 
 #: People saved as files: below ``models/consistentid``, and where Save ID Embedding puts them.
 EMBEDDINGS = "consistentid_embeddings"
@@ -28,11 +32,12 @@ _EMBEDDINGS_FOLDER = "embeddings"
 FACE_PARSING = catalogue.FACE_PARSER.folders
 
 _WEIGHT_EXTENSIONS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"}
+ONNX = {".onnx"}
 
 
 def register() -> None:
     """Tell ComfyUI about our model folders; called once when the pack is loaded."""
-    for name in (*FACE_PARSING, INSIGHTFACE, LLM):
+    for name in dict.fromkeys((*FACE_PARSING, *FACE_RECOGNITION, INSIGHTFACE, LLM, DINO)):
         folder_paths.add_model_folder_path(name, os.path.join(folder_paths.models_dir, name))
         # A folder type made by add_model_folder_path lists every file unless it is told which.
         paths, extensions = folder_paths.folder_names_and_paths[name]
@@ -94,13 +99,16 @@ def find_embeddings(name: str) -> list[str]:
     return [find_weights(name, EMBEDDINGS)]
 
 
-def list_weights(*names: str) -> list[str]:
-    """The weight files in the named folders, each once, in the order of the folders."""
+def list_weights(*names: str, extensions: Collection[str] = _WEIGHT_EXTENSIONS) -> list[str]:
+    """The weight files in the named folders, each once, in the order of the folders.
+
+    extensions: in lower case, with the dot.
+    """
     files: dict[str, None] = {}
     for name in names:
         for file in _files_in(name):
             is_person = name == CONSISTENTID and file.startswith(_EMBEDDINGS_FOLDER + os.sep)
-            if os.path.splitext(file)[1].lower() in _WEIGHT_EXTENSIONS and not is_person:
+            if os.path.splitext(file)[1].lower() in extensions and not is_person:
                 files[file] = None
     return list(files)
 

@@ -11,6 +11,7 @@ from ...consistentid_core.networks.leak_control import LeakControl
 from .captioner import FaceCaptionerModel
 from .consistentid import ConsistentIDModel
 from .face_parser import FaceParserModel
+from .face_recognition import FaceRecogniserModel
 
 #: :class:`.consistentid.ConsistentIDModel`: a loaded adapter (ID projection, facial encoder, LoRA).
 ConsistentIDType = io.Custom("CONSISTENTID")
@@ -30,6 +31,9 @@ IDEmbedType = io.Custom("ID_EMBED")
 #: :class:`...consistentid_core.networks.leak_control.LeakControl`: when, where and how strongly the ID tokens act.
 LeakControlType = io.Custom("CONSISTENTID_LEAK_CONTROL")
 
+#: :class:`.face_recognition.FaceRecogniserModel`: a face recogniser that judges pictures.
+FaceRecogniserType = io.Custom("FACE_RECOGNISER")
+
 #: The class of what travels over each, by its name.
 CARRIED: dict[str, type] = {
     ConsistentIDType.io_type: ConsistentIDModel,
@@ -38,6 +42,7 @@ CARRIED: dict[str, type] = {
     FaceCaptionerType.io_type: FaceCaptionerModel,
     IDEmbedType.io_type: IDEmbedding,
     LeakControlType.io_type: LeakControl,
+    FaceRecogniserType.io_type: FaceRecogniserModel,
 }
 
 #: The menu folder of every node of the pack.

@@ -102,6 +102,25 @@ def compare_parts(reference: Mapping[str, np.ndarray], other: Mapping[str, np.nd
     )
 
 
+def mean_of_photos(scores: Sequence[PartScores]) -> PartScores:
+    """One face against several photos of a person: each part's mean over the photos that it could be compared with.
+
+    scores: of each photo, at least one.
+    """
+    if len(scores) == 1:
+        return scores[0]
+    by_region = {
+        region: float(np.mean([one.scores[region] for one in scores if region in one.scores]))
+        for region in REGION_NAMES
+        if any(region in one.scores for one in scores)
+    }
+    return PartScores(
+        by_region,
+        mean=float(np.mean(list(by_region.values()))) if by_region else float("nan"),
+        coverage=float(np.mean([one.coverage for one in scores])),
+    )
+
+
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a.astype(np.float64), b.astype(np.float64)
     return float(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1.0, 1.0))
