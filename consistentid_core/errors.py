@@ -64,3 +64,7 @@ class ServerError(ConsistentIDError):
 
 class TrainingStoppedError(ConsistentIDError):
     """A training run stopped by itself because going on would be of no use, or did not start."""
+
+
+class LikenessError(ConsistentIDError):
+    """No picture is like enough to the person."""

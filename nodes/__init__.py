@@ -11,12 +11,15 @@ from . import (
     face_parser,
     identity,
     leak_control,
+    likeness,
     lora_hooks,
     mix,
     model,
+    part_likeness,
     saved_people,
     simple,
     train,
+    sweep,
 )
 from .host import file_status, folders, help_page, people_files, web_files
 from .host.checked_inputs import check_inputs
@@ -40,6 +43,9 @@ NODES: list[type[io.ComfyNode]] = [
         lora_hooks,
         simple,
         train,
+        likeness,
+        part_likeness,
+        sweep,
     )
     for node in topic.NODES
 ]

@@ -29,7 +29,7 @@ class DinoEncoder:
 
     def __init__(self, model: Any, *, name: str, sha256: str):
         """model: transformers' ViTModel, in eval mode."""
-        self._model = model
+        self.model = model
         self.name = name
         self.sha256 = sha256
         #: How many numbers a vector has.
@@ -38,7 +38,7 @@ class DinoEncoder:
 
     def to(self, device: torch.device | str) -> "DinoEncoder":
         """Move the network; returns this object."""
-        self._model.to(device)
+        self.model.to(device)
         return self
 
     def encode(self, pictures: Sequence[np.ndarray], *, whole: bool = True) -> np.ndarray:
@@ -53,7 +53,7 @@ class DinoEncoder:
             batch = [_pixels(one, self._side, whole) for one in pictures[start : start + _BATCH]]
             pixels = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2)  # BHWC -> BCHW
             with torch.no_grad():
-                states = self._model(pixel_values=pixels.to(self._model.device)).last_hidden_state
+                states = self.model(pixel_values=pixels.to(self.model.device)).last_hidden_state
             vectors.append(states[:, 0].float().cpu().numpy())
         return np.concatenate(vectors)
 

@@ -71,7 +71,8 @@ def _of_each(check: Check) -> Check:
     """For a node that takes whole lists: the first thing that is wrong with any item."""
 
     def check_all(values):
-        return next((fault for fault in map(check, values) if fault is not None), None)
+        items = values if isinstance(values, list | tuple) else [values]
+        return next((fault for fault in map(check, items) if fault is not None), None)
 
     return check_all
 

@@ -25,7 +25,9 @@ T = TypeVar("T")
 class OnnxNetworks(Generic[T]):
     """What is opened in onnxruntime when it is asked for; the host lets go of it like of its own models."""
 
-    def __init__(self, files: Sequence[Path], provider: str, device: torch.device, open_files: Callable[[], T]):
+    def __init__(
+        self, files: Sequence[Path], provider: str, device: torch.device, open_files: Callable[[], T]
+    ):
         """files: whose size is what the networks take.  provider: ``auto``, which follows ``device``, or another
         choice.  open_files: must not hold the result.
         """

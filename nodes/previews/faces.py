@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from ...consistentid_core.faces.face_crop import CropPlan, face_share
 from ...consistentid_core.identity.face_choice import PhotoFaces
+=======
+from ...consistentid_core.identity.face_analysis import Face
+from ...consistentid_core.identity.id_embedding import PhotoFaces
+>>>>>>> 80eb395 (Nodes: Load Face Recogniser, Face Likeness, Likeness Gate, Part Likeness, Sweep, Contact Sheet)
 from . import temp_pictures
 
 UI_KEY = "consistentid_faces"
@@ -54,15 +59,17 @@ def _crop(plan: CropPlan, index: int, found: PhotoFaces, width: int, height: int
 
 
 def _entry(photo: np.ndarray, found: PhotoFaces, index: int, total: int) -> dict[str, Any]:
-    height, width = photo.shape[:2]
     return {
         **temp_pictures.photo_entry(photo, temp_pictures.shrunk(photo), index, total),
         "chosen": found.chosen,
-        "faces": [
-            {"box": _shares(face.box, width, height), "score": round(float(face.score), 3)}
-            for face in found.faces
-        ],
+        "faces": face_entries(found.faces, photo),
     }
+
+
+def face_entries(faces: Sequence[Face], photo: np.ndarray) -> list[dict[str, Any]]:
+    """What an entry says of the faces of a photo, uint8 (H, W, 3): ``box`` and ``score``."""
+    height, width = photo.shape[:2]
+    return [{"box": _shares(face.box, width, height), "score": round(float(face.score), 3)} for face in faces]
 
 
 def _shares(box: Sequence[float], width: int, height: int) -> list[float]:

@@ -12,6 +12,7 @@ from consistentid_pack.nodes.host import folders
 from consistentid_pack.nodes.host.checked_inputs import check_inputs
 from consistentid_pack.nodes.host.inputs import FileChoice
 from consistentid_pack.nodes.leak_control import LeakControlNode
+from consistentid_pack.nodes.likeness import LikenessGate
 from consistentid_pack.nodes.mix import MixFaceParts
 from consistentid_pack.nodes.simple import ConsistentIDSimple
 from sampling import person
@@ -55,7 +56,7 @@ def test_every_number_of_every_node_is_checked(node, one, bad):
 @pytest.mark.parametrize("node, one", inputs(*NUMBERS))
 def test_the_ends_of_a_range_belong_to_it(node, one):
     of_numpy = np.int64 if isinstance(one, io.Int.Input) else np.float32
-    for value in (one.min, one.max, of_numpy(1)):
+    for value in (one.min, one.max, of_numpy(max(1, one.min or 0))):
         assert returning(node).execute(**{one.id: value}) == {one.id: value}
 
 
@@ -91,6 +92,7 @@ OWN = [
         "FACE_CAPTIONER",
         "ID_EMBED",
         "CONSISTENTID_LEAK_CONTROL",
+        "FACE_RECOGNISER",
     )
 ]
 
@@ -102,7 +104,15 @@ def test_own_sockets_take_only_what_is_theirs(node, one):
 
 
 def test_all_own_sockets_are_tried():
-    assert len({param.values[1].get_io_type() for param in OWN}) == 6
+    assert len({param.values[1].get_io_type() for param in OWN}) == 7
+
+
+def test_a_node_of_whole_lists_has_every_item_checked():
+    good = {"keep": ["best"], "threshold": [0.5], "count": [2]}
+    with pytest.raises(ValueError, match="'scores' of Likeness Gate .*got nan"):
+        LikenessGate.execute(image=[torch.zeros(2, 4, 4, 3)], scores=[0.5, math.nan], **good)
+    with pytest.raises(ValueError, match="'image' of Likeness Gate .*expected IMAGE, got a list"):
+        LikenessGate.execute(image=[torch.zeros(1, 4, 4, 3), [1]], scores=[0.5, 0.1], **good)
 
 
 def test_pictures_and_masks_are_tensors():

@@ -60,7 +60,7 @@ def test_auto_is_preselected_and_all_files_are_offered(models, node, name):
 def test_a_folder_that_cannot_be_listed_costs_its_files_only(models, monkeypatch, caplog, folder, error):
     """Such as one below it that may be listed but not entered."""
     (models / PARSER).touch()
-    for name in (folders.EMBEDDINGS, folders.LLM):
+    for name in (folders.EMBEDDINGS, folders.LLM, folders.DINO, *folders.FACE_RECOGNITION):
         monkeypatch.setitem(folder_paths.folder_names_and_paths, name, ([str(models)], {".safetensors"}))
     list_files = folder_paths.get_filename_list
 
