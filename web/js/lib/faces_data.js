@@ -28,9 +28,14 @@ export function facePhotosFrom(output) {
   const crops = cropsFrom(output);
   return photoEntries(output, FACES_KEY, "faces", (entry) => ({
     chosen: Number.isInteger(entry.chosen) ? entry.chosen : null,
-    faces: entry.faces.map((/** @type {any} */ face) => ({ ...placeOf(face?.box), score: Number(face?.score) || 0 })),
+    faces: facesOf(entry.faces),
     crop: crops[Number(entry.index) || 0] ?? null,
   }));
+}
+
+/** The faces of an entry. @param {any[]} faces @returns {Face[]} */
+export function facesOf(faces) {
+  return faces.map((face) => ({ ...placeOf(face?.box), score: Number(face?.score) || 0 }));
 }
 
 /** What was cut out of the photos of a node's result. @param {any} output @returns {Crop[]} */

@@ -89,6 +89,7 @@ export const TEXTS = {
   licenceResearch: "non-commercial research only",
   licenceCelebA: "trained on CelebAMask-HQ, for non-commercial research",
   faceOther: "Face {number}, detection score {score}. Click to choose it.",
+<<<<<<< HEAD
   cropTaken: "The face takes {share} of the photo's shorter side: cut out around it.",
   cropWhole: "The face takes {share} of the photo's shorter side: the photo passes as it is.",
   presets: "Settings for",
@@ -98,6 +99,26 @@ export const TEXTS = {
   presetStyle: "style",
   presetFewSteps: "few steps (LCM/Turbo)",
   cropNobody: "No face was found: the photo passes as it is.",
+=======
+  likenessBeforeRun: "Run the workflow to see how like the person each picture is.",
+  likenessNoFace: "No face was found in this picture: it counts as 0.",
+  likenessScale: "Likeness by {name}: {score}",
+  likenessBy: "{name}: {score}",
+  likenessMean: "mean over the photos {mean}",
+  likenessFlatters: "{name} conditions the pictures and flatters them. An independent recogniser judges more fairly.",
+  likenessNoLevels: "Nothing is known about this recogniser: compare with photos of the person, and of others.",
+  levelSame: "Same person, other photo: {typical} typical, {low} to {high}",
+  levelOther: "Another person: {typical} typical, {low} to {high}",
+  levelMeasured: "measured on {pairs} pairs of these photos",
+  levelPublished: "published",
+  partLikenessBeforeRun: "Run the workflow to see how alike the parts of the two faces are.",
+  partLikenessMean: "Mean {mean} over {shown} of {all} parts, by {encoder}",
+  partLikenessNone: "There is no part of a face that photo and picture both show.",
+  partLikenessOf: "{part}: {score}",
+  partOfPhoto: "{part} of the photo",
+  partOfPicture: "{part} of the picture",
+  partNotInBoth: "not in both",
+>>>>>>> f16dd30 (Views of likeness: boxes and a scale, parts beside each other with bars; browser and DOM tests)
 };
 
 /** @type {Partial<typeof TEXTS>} */
