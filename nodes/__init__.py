@@ -18,8 +18,8 @@ from . import (
     part_likeness,
     saved_people,
     simple,
-    train,
     sweep,
+    train,
 )
 from .host import file_status, folders, help_page, people_files, web_files
 from .host.checked_inputs import check_inputs

@@ -186,7 +186,9 @@ def _dino(folder: Path, written: tuple[int, ...]) -> ManagedDino:
     return ManagedDino(folder)
 
 
-def _face_of(analyser: FaceAnalyser, photo: np.ndarray, number: int, count: int, threshold: float) -> np.ndarray:
+def _face_of(
+    analyser: FaceAnalyser, photo: np.ndarray, number: int, count: int, threshold: float
+) -> np.ndarray:
     """The square around the largest face of a photo; raises NobodyError if there is none."""
     name = f"{photo_name(photo, number, count)} of the person"
     pixels = photo[..., ::-1]  # RGB -> BGR

@@ -8,13 +8,9 @@ from typing import Any
 
 import numpy as np
 
-<<<<<<< HEAD
 from ...consistentid_core.faces.face_crop import CropPlan, face_share
-from ...consistentid_core.identity.face_choice import PhotoFaces
-=======
 from ...consistentid_core.identity.face_analysis import Face
-from ...consistentid_core.identity.id_embedding import PhotoFaces
->>>>>>> 80eb395 (Nodes: Load Face Recogniser, Face Likeness, Likeness Gate, Part Likeness, Sweep, Contact Sheet)
+from ...consistentid_core.identity.face_choice import PhotoFaces
 from . import temp_pictures
 
 UI_KEY = "consistentid_faces"

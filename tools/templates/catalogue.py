@@ -3,6 +3,7 @@
 from .captions import ANY_CAPTION, LLAVA_CAPTION
 from .graph import Template
 from .guided import CONTROLNET, IMG2IMG, INPAINT, STYLE_LORA
+from .judged import BEST_OF, SWEEP
 from .portraits import PAINTED_MASKS, SAVED_EMBEDDING, SD15, SDXL, SIMPLE
 from .several import MIX_PARTS, ONE_EACH, SEVERAL_PHOTOS, TWO_PEOPLE
 from .small_faces import PASTE_BACK, SECOND_PASS
@@ -27,4 +28,6 @@ TEMPLATES: list[Template] = [
     ONE_EACH,
     TWO_PEOPLE,
     TRAIN,
+    BEST_OF,
+    SWEEP,
 ]

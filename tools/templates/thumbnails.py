@@ -366,6 +366,64 @@ def _training() -> str:
     return wall + curve
 
 
+def _best_of() -> str:
+    """Eight pictures with scores; two are bright and green."""
+    photo = _photo()
+    lights = [
+        "none",
+        "hue-rotate(40deg)",
+        "sepia(.5)",
+        "brightness(1.1)",
+        "saturate(.4)",
+        "hue-rotate(-30deg)",
+    ]
+    lights += ["contrast(1.2)", "sepia(.2)"]
+    scores = (0.31, 0.44, 0.62, 0.38, 0.27, 0.57, 0.41, 0.35)
+    best = sorted(scores)[-2:]
+    cells = ""
+    for i, (light, score) in enumerate(zip(lights, scores, strict=True)):
+        x, y, is_best = 14 + 114 * (i % 4), 16 + 172 * (i // 4), score in best
+        shift = 6 * (i % 3 - 1)
+        picture = _image(photo, (146 + shift, 20, 306 + shift, 260), 104, 156)
+        dim = "none" if is_best else "brightness(.45)"
+        edge = "border-color:#40dc78;border-width:5px" if is_best else "border-color:#fff4"
+        tag = "background:#40dc78;color:#14161c" if is_best else "background:#000a;color:#f2f4f8"
+        cells += (
+            f"<div class=frame style='left:{x}px;top:{y}px;width:108px;height:160px;{edge}'>"
+            f"<div style='filter:{dim}'><div style='filter:{light}'>{picture}</div></div>"
+            f"<div style='position:absolute;left:0;bottom:0;padding:2px 9px;font-size:21px;font-weight:700;{tag}'>"
+            f"{score:.2f}</div></div>"
+        )
+    return cells
+
+
+def _sweep() -> str:
+    """A sheet of three by three: the face comes out of a painting, its score rises."""
+    photo, oil = _photo(), _oil()
+    cells = ""
+    for row in range(3):
+        for column in range(3):
+            share = (row + 2 - column) / 4
+            score = 0.24 + 0.36 * share
+            x, y, is_best = 78 + 128 * column, 42 + 108 * row, share == 1
+            box = (154, 36, 294, 153)
+            edge = "border-color:#40dc78;border-width:5px" if is_best else "border-color:#fff4"
+            tag = "background:#40dc78;color:#14161c" if is_best else "background:#000a;color:#f2f4f8"
+            cells += (
+                f"<div class=frame style='left:{x}px;top:{y}px;width:120px;height:100px;border-radius:8px;{edge}'>"
+                f"{_image(oil, box, 120, 100)}"
+                f"<div style='position:absolute;left:0;top:0;opacity:{share}'>{_image(photo, box, 120, 100)}</div>"
+                f"<div style='position:absolute;left:0;bottom:0;padding:1px 8px;font-size:19px;font-weight:700;{tag}'>"
+                f"{score:.2f}</div></div>"
+            )
+    for n, (across, down) in enumerate((("0.3", "0.6"), ("0.5", "0.8"), ("0.7", "1"))):
+        cells += (
+            f"<div style='left:{78 + 128 * n}px;top:8px;width:120px;text-align:center;font-size:22px'>{across}</div>"
+            f"<div style='left:8px;top:{78 + 108 * n}px;width:60px;text-align:right;font-size:22px'>{down}</div>"
+        )
+    return cells
+
+
 _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_sd15": _portrait,
     "consistentid_simple": _simple,
@@ -385,6 +443,8 @@ _ART_OF: dict[str, Callable[[], str]] = {
     "consistentid_one_each": _one_each,
     "consistentid_two_people": _two_people,
     "consistentid_train": _training,
+    "consistentid_best_of": _best_of,
+    "consistentid_sweep": _sweep,
 }
 
 

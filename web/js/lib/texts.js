@@ -89,7 +89,6 @@ export const TEXTS = {
   licenceResearch: "non-commercial research only",
   licenceCelebA: "trained on CelebAMask-HQ, for non-commercial research",
   faceOther: "Face {number}, detection score {score}. Click to choose it.",
-<<<<<<< HEAD
   cropTaken: "The face takes {share} of the photo's shorter side: cut out around it.",
   cropWhole: "The face takes {share} of the photo's shorter side: the photo passes as it is.",
   presets: "Settings for",
@@ -99,7 +98,6 @@ export const TEXTS = {
   presetStyle: "style",
   presetFewSteps: "few steps (LCM/Turbo)",
   cropNobody: "No face was found: the photo passes as it is.",
-=======
   likenessBeforeRun: "Run the workflow to see how like the person each picture is.",
   likenessNoFace: "No face was found in this picture: it counts as 0.",
   likenessScale: "Likeness by {name}: {score}",
@@ -118,7 +116,6 @@ export const TEXTS = {
   partOfPhoto: "{part} of the photo",
   partOfPicture: "{part} of the picture",
   partNotInBoth: "not in both",
->>>>>>> f16dd30 (Views of likeness: boxes and a scale, parts beside each other with bars; browser and DOM tests)
 };
 
 /** @type {Partial<typeof TEXTS>} */
