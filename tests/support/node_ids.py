@@ -21,4 +21,10 @@ NODE_IDS = (
     "ConsistentIDLoraHooks",
     "ConsistentIDSimple",
     "ConsistentIDTrain",
+    "ConsistentIDRecogniserLoader",
+    "ConsistentIDLikeness",
+    "ConsistentIDLikenessGate",
+    "ConsistentIDPartLikeness",
+    "ConsistentIDSweep",
+    "ConsistentIDContactSheet",
 )
