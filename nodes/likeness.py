@@ -296,8 +296,8 @@ def _require_faces(judged: Sequence[JudgedPicture]) -> None:
     missing = [str(number) for number, one in enumerate(judged, start=1) if one.chosen is None]
     if missing:
         raise NoFaceError(
-            f"No face found in picture {', '.join(missing)} of {len(judged)}. Lower det_threshold, or set no_face to "
-            f"'{COUNT_AS_0}'."
+            f"{len(missing)} of {len(judged)} pictures show no face: {', '.join(missing)}. Lower det_threshold, or set "
+            f"no_face to '{COUNT_AS_0}'."
         )
 
 

@@ -124,7 +124,7 @@ def test_a_picture_without_a_face_counts_0_or_stops():
     assert output.args[1] == pytest.approx([1, 0], abs=1e-6)
     assert "picture 2: no face, counted as 0" in output.args[4]
     assert output.ui[UI_KEY][1]["chosen"] is None and output.ui[UI_KEY][1]["scores"] == []
-    with pytest.raises(NoFaceError, match="No face found in picture 2 of 2"):
+    with pytest.raises(NoFaceError, match="1 of 2 pictures show no face: 2"):
         likeness(ONE, NOBODY, id_embed=embedding(ONE), no_face="error")
 
 

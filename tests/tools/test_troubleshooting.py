@@ -28,11 +28,14 @@ FOR_PROGRAMMERS = (
     "ID weights … do not fit … photos",
     "Of each part at least one picture must be kept, not",
     "Only stored photos can be written",
+    "Expected aligned faces, uint8",
     "Got … face embeddings and CLIP features of",
+    "No face recogniser at",
     "No facial region is called '…'.",
     "The caption is empty: no word carries a facial part.",
     "The prompts mark … rows but come with",
     "The threshold is a score above 0 and at most 1",
+    "Unknown colour order '…'.",
     "Unknown provider '…'.",
 )
 
