@@ -35,19 +35,15 @@ def test_a_click_on_a_face_outside_the_cut_chooses_it(found):
 
 def test_the_next_run_cuts_that_face_out(found):
     second = found["crop"]["second"]
-    assert second["isCut"] and second["middle"] == pytest.approx(RIGHT, abs=0.03)
+    assert second["isCut"] and second["middle"] - second["width"] / 2 < RIGHT
+    # The face is near the edge: the box is moved inside.
+    assert second["middle"] + second["width"] / 2 == pytest.approx(1, abs=0.02)
     assert second["width"] > 1.3 * found["crop"]["first"]["width"]
 
 
 def test_a_face_that_is_large_enough_is_said_to_pass(found):
     portrait = found["crop"]["portrait"]
     assert not portrait["isCut"] and "the photo passes as it is" in portrait["line"]
-
-
-def test_the_simple_node_is_the_first_that_a_newcomer_finds(found):
-    placed = found["simple"]["placed"]
-    assert len(placed) == 6
-    assert placed == dict.fromkeys(placed, "ConsistentIDSimple")
 
 
 def test_a_new_simple_node_crops_small_faces(found):

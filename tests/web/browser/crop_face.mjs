@@ -55,14 +55,11 @@ async function cropFaces(page, options) {
   return { before, first, clicked, second, portrait };
 }
 
-/** What a newcomer may look for. */
-const WORDS = ["face swap", "face id", "portrait", "instantid", "pulid", "same person"];
-
-/** Find the node by its other names and place it, then open it as an older workflow has it. @param {Page} page */
+/** Add the node to an empty canvas as the interface does, then open it as an older workflow has it. @param {Page} page */
 async function placeSimple(page) {
-  /** @type {Record<string, string>} */
-  const placed = {};
-  for (const word of WORDS) placed[word] = await placeFirst(page, word);
+  await load(page, { nodes: [], links: [], groups: [], version: 0.4 });
+  await page.evaluate(() => void app.graph.add(/** @type {any} */ (window).LiteGraph.createNode("ConsistentIDSimple")));
+  await settle(page);
   const crop = () =>
     page.evaluate(() => app.graph.nodes[0].widgets.find((/** @type {any} */ { name }) => name === "crop")?.value);
   const fresh = await crop();
@@ -77,23 +74,7 @@ async function placeSimple(page) {
     return app.loadGraphData(workflow);
   });
   await settle(page);
-  return { placed, fresh, reopened, older: await crop() };
-}
-
-/**
- * Place the first node that a search finds on an empty canvas.
- * @param {Page} page
- * @param {string} word
- * @returns {Promise<string>} its id
- */
-async function placeFirst(page, word) {
-  await load(page, { nodes: [], links: [], groups: [], version: 0.4 });
-  await page.mouse.dblclick(800, 600);
-  await page.keyboard.type(word, { delay: 20 });
-  await page.waitForTimeout(800);
-  await page.keyboard.press("Enter");
-  await page.waitForFunction(() => app.graph.nodes.length === 1);
-  return page.evaluate(() => app.graph.nodes[0].type);
+  return { fresh, reopened, older: await crop() };
 }
 
 /** Save the workflow and open it again. @param {Page} page */
