@@ -8,6 +8,7 @@ from PIL import Image
 
 from ...consistentid_core.faces.face_parts import FaceParts, FacePhoto
 from ...consistentid_core.faces.pictures import crops
+from ...consistentid_core.memory import remember
 from ...consistentid_core.regions import region_named, region_of_word
 from ...consistentid_core.text.markers import MARKER
 from ..prompt.facial_prompt import FacialPrompt
@@ -21,7 +22,8 @@ def describe(encoded: FacialPrompt, face_parts: FaceParts) -> dict:
     """The ``ui`` result of the node.
 
     ``consistentid_prompt``: the final text, whole, in pieces (see :func:`prompt_pieces`) and with brackets; its
-    words: word, region of the fused crop, row; and notes for the user.
+    words: word, region of the fused crop, row; notes for the user; and the first photo, as a temporary file (None if all
+    are stored).
     ``consistentid_crops``: the crops as CLIP sees them, as temporary files, with label and colour of their region.
     """
     return {
@@ -32,10 +34,24 @@ def describe(encoded: FacialPrompt, face_parts: FaceParts) -> dict:
                 "marked_text": as_text(encoded),
                 "words": marked_words(encoded),
                 "notes": list(encoded.notes),
+                "photo": _save_photo(face_parts),
             }
         ],
         "consistentid_crops": save_crops(face_parts),
     }
+
+
+def _save_photo(face_parts: FaceParts) -> dict[str, str] | None:
+    """Kept with the photo: a view shows it again with every changed word."""
+    pictured = next((photo for photo in face_parts.photos if isinstance(photo, FacePhoto)), None)
+    if pictured is None:
+        return None
+    image = pictured.image
+    return remember(
+        "shown photo",
+        (pictured,),
+        lambda: temp_pictures.save(temp_pictures.jpeg(temp_pictures.shrunk(image)), ".jpg"),
+    )
 
 
 def plain_text(encoded: FacialPrompt) -> str:

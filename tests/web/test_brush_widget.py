@@ -60,6 +60,10 @@ def test_keys_paint_as_well(found):
     assert not keyboard["closed"]["isShown"] and not keyboard["hasMoved"]
 
 
+def test_after_undo_the_focus_is_where_it_was_and_can_be_seen(found):
+    assert found["keyboard"]["focusAfterUndo"] == {"region": "ears", "isVisible": True}
+
+
 def test_reset_takes_the_strokes_on_its_part_back_and_keeps_the_focus(found):
     assert found["reset"]["file"] not in ("", found["keyboard"]["after"]["file"])
     assert found["focusAfterReset"] == "Take all strokes on this part back"

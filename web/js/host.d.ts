@@ -26,6 +26,7 @@ interface HostNode {
   subgraph?: HostGraph | null;
   size: [number, number];
   widgets?: HostWidget[];
+  outputs?: { links?: number[] | null }[];
   inputs?: { name: string; link?: number | null; widget?: { name: string } }[];
   setSize(size: [number, number]): void;
   computeSize(): [number, number];
@@ -41,6 +42,7 @@ interface HostGraph {
   id: string;
   isRootGraph?: boolean;
   subgraphs?: Map<string, HostGraph>;
+  getLink?(id: number): { target_id: number | string } | null | undefined;
   getNodeById(id: number | string): HostNode | null | undefined;
 }
 

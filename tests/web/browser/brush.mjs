@@ -171,12 +171,12 @@ async function tool(page, index) {
 
 /** @param {Page} page */
 async function undoInHost(page) {
-  const before = (await state(page)).file;
+  const before = JSON.stringify(await values(page, PARTS));
   await page.keyboard.press("Control+z");
   for (let wait = 0; wait < 50; wait++) {
     await page.waitForTimeout(100);
     await shown(page);
-    if ((await state(page)).file !== before) break;
+    if (JSON.stringify(await values(page, PARTS)) !== before) break;
   }
   return state(page);
 }
@@ -204,9 +204,18 @@ async function useKeys(page) {
   await page.keyboard.press("Escape");
   await settle(page);
   const closed = await bar(page);
+  await page.focus(".consistentid-chip[data-region=ears]");
+  await page.keyboard.press("Space");
+  await settle(page);
+  await undoInHost(page);
+  await page.waitForTimeout(600);
+  const focusAfterUndo = await page.evaluate(() => ({
+    region: /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.region ?? document.activeElement?.className,
+    isVisible: document.activeElement?.matches(":focus-visible"),
+  }));
   await pencil(page, "nose").click();
   await settle(page);
-  return { label, opened, before, after, content, hasMoved, closed };
+  return { focusAfterUndo, label, opened, before, after, content, hasMoved, closed };
 }
 
 /** Whether the name of the file is shown as an input of the node. @param {Page} page */

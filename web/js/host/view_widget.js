@@ -17,6 +17,13 @@ const MIDDLE_BUTTON_HELD = 4;
 /** The height that each view asks for. @type {WeakMap<HTMLElement, number>} */
 const heights = new WeakMap();
 
+const FOCUSABLE = "button, input, canvas, [tabindex]";
+/** So many milliseconds a new view has for its pictures. */
+const FOCUS_WAIT = 2000;
+
+/** What had the focus last in a view, until it went elsewhere. @type {WeakMap<HTMLElement, Element>} */
+const focusedIn = new WeakMap();
+
 /** The latest view of each node, by the node's place. @type {Map<string, WeakRef<HTMLElement>>} */
 const roots = new Map();
 
@@ -43,6 +50,8 @@ export function addView(node, name, root, { minWidth, minHeight, isFixed = false
   });
   widget.serialize = false;
   passThrough(root);
+  root.addEventListener("focusin", (event) => focusedIn.set(root, /** @type {Element} */ (event.target)));
+  root.addEventListener("focusout", (event) => event.relatedTarget && focusedIn.delete(root));
   takeOver(node, name, root);
   const [width, height] = node.computeSize();
   node.setSize([Math.max(minWidth, width), Math.max(node.size[1], height)]);
@@ -89,9 +98,37 @@ function takeOver(node, name, root) {
     onAdded?.call(this, graph);
     const place = `${app.rootGraph?.id}/${locatorOf(node)}/${name}`;
     const before = roots.get(place)?.deref();
+    if (before && before !== root) giveFocus(before, root);
     if (before && before !== root && isInNodes2(before)) before.replaceWith(root);
     roots.set(place, new WeakRef(root));
   };
+}
+
+/**
+ * Let what had the focus in the view before have it in the new one, as soon as it is there: who undoes with the keyboard
+ * goes on with the keyboard.
+ * @param {HTMLElement} before
+ * @param {HTMLElement} root
+ */
+function giveFocus(before, root) {
+  const focused = focusedIn.get(before);
+  if (!focused || !(before.contains(document.activeElement) || document.activeElement === document.body)) return;
+  const place = placeOf(focused);
+  const end = Date.now() + FOCUS_WAIT;
+  const look = () => {
+    const alike = [...root.querySelectorAll(FOCUSABLE)].find((one) => placeOf(one) === place);
+    const isFree = !document.activeElement || document.activeElement === document.body || !document.activeElement.isConnected;
+    if (alike && alike.getClientRects().length > 0) {
+      if (isFree) /** @type {HTMLElement} */ (alike).focus({ preventScroll: true });
+    } else if (Date.now() < end) requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}
+
+/** What tells elements of a view apart that come again in the next. @param {Element} element */
+function placeOf(element) {
+  const chip = element.closest(".consistentid-chip-group")?.firstElementChild ?? element;
+  return [element.tagName, element.classList[0], /** @type {HTMLElement} */ (chip).dataset.region, element.getAttribute("aria-label")].join("|");
 }
 
 /**

@@ -7,7 +7,8 @@ import { isFile } from "./files.js";
  * @typedef {import("./files.js").FileRef} FileRef
  * @typedef {{ text: string, carries: { label: string, colour: string, isOther: boolean } | null }} Piece
  *   A run of text, or a word that carries a part of the face; isOther: of another part than the word names.
- * @typedef {{ pieces: Piece[], notes: string[], crops: { label: string, colour: string, file: FileRef }[] }} Prompt
+ * @typedef {{ pieces: Piece[], notes: string[], crops: { label: string, colour: string, file: FileRef }[],
+ *   photo?: FileRef }} Prompt photo: the first one the crops are of
  */
 
 /** The key of a node's result that holds the prompt, and that of the crops that belong to it. */
@@ -27,6 +28,7 @@ export function promptFrom(output) {
   return {
     pieces: pieces.filter((/** @type {any} */ piece) => typeof piece?.text === "string").map(toPiece),
     notes: (Array.isArray(entry.notes) ? entry.notes : []).map(String),
+    ...(isFile(entry.photo) ? { photo: entry.photo } : {}),
     crops: crops.filter(isFile).map((/** @type {any} */ { filename, subfolder = "", type = "temp", ...crop }) => ({
       label: crop.label ?? crop.name ?? crop.region ?? "",
       colour: crop.colour ?? "",
