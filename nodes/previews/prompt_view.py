@@ -22,8 +22,8 @@ def describe(encoded: FacialPrompt, face_parts: FaceParts) -> dict:
     """The ``ui`` result of the node.
 
     ``consistentid_prompt``: the final text, whole, in pieces (see :func:`prompt_pieces`) and with brackets; its
-    words: word, region of the fused crop, row; notes for the user; and the first photo, as a temporary file (None if all
-    are stored).
+    words: word, region of the fused crop, row; notes for the user; and the first photo, as a temporary file (None
+    if all are stored).
     ``consistentid_crops``: the crops as CLIP sees them, as temporary files, with label and colour of their region.
     """
     return {

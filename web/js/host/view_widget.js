@@ -21,8 +21,10 @@ const FOCUSABLE = "button, input, canvas, [tabindex]";
 /** So many milliseconds a new view has for its pictures. */
 const FOCUS_WAIT = 2000;
 
-/** What had the focus last in a view, until it went elsewhere. @type {WeakMap<HTMLElement, Element>} */
-const focusedIn = new WeakMap();
+/** What has the focus in a view, or had it until it was taken off the page. @type {{ root: HTMLElement, part: Element } | null} */
+let focused = null;
+
+let isListening = false;
 
 /** The latest view of each node, by the node's place. @type {Map<string, WeakRef<HTMLElement>>} */
 const roots = new Map();
@@ -50,8 +52,7 @@ export function addView(node, name, root, { minWidth, minHeight, isFixed = false
   });
   widget.serialize = false;
   passThrough(root);
-  root.addEventListener("focusin", (event) => focusedIn.set(root, /** @type {Element} */ (event.target)));
-  root.addEventListener("focusout", (event) => event.relatedTarget && focusedIn.delete(root));
+  followFocus(root);
   takeOver(node, name, root);
   const [width, height] = node.computeSize();
   node.setSize([Math.max(minWidth, width), Math.max(node.size[1], height)]);
@@ -105,15 +106,33 @@ function takeOver(node, name, root) {
 }
 
 /**
+ * Remember what has the focus in a view, until the user goes elsewhere.
+ * @param {HTMLElement} root
+ */
+function followFocus(root) {
+  root.addEventListener("focusin", (event) => (focused = { root, part: /** @type {Element} */ (event.target) }));
+  if (isListening) return;
+  isListening = true;
+  for (const type of ["pointerdown", "focusin"]) {
+    document.addEventListener(
+      type,
+      ({ target }) => {
+        if (!focused?.root.contains(/** @type {Node} */ (target))) focused = null;
+      },
+      { capture: true },
+    );
+  }
+}
+
+/**
  * Let what had the focus in the view before have it in the new one, as soon as it is there: who undoes with the keyboard
  * goes on with the keyboard.
  * @param {HTMLElement} before
  * @param {HTMLElement} root
  */
 function giveFocus(before, root) {
-  const focused = focusedIn.get(before);
-  if (!focused || !(before.contains(document.activeElement) || document.activeElement === document.body)) return;
-  const place = placeOf(focused);
+  if (focused?.root !== before) return;
+  const place = placeOf(focused.part);
   const end = Date.now() + FOCUS_WAIT;
   const look = () => {
     const alike = [...root.querySelectorAll(FOCUSABLE)].find((one) => placeOf(one) === place);
