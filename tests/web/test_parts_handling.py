@@ -25,8 +25,11 @@ def test_space_and_enter_switch_the_focused_part(found):
     assert found["keyboard"]["afterEnter"] == REGIONS
 
 
-def test_the_chips_are_one_stop_of_the_tab_key(found):
-    assert found["keyboard"]["next"] == "consistentid-slider"
+def test_the_chips_are_one_stop_of_the_tab_key_and_the_pencil_of_one_is_the_next(found):
+    assert (found["keyboard"]["pencil"], found["keyboard"]["next"]) == (
+        "consistentid-pencil",
+        "consistentid-slider",
+    )
 
 
 def test_keys_for_the_chips_do_not_move_the_canvas(found):

@@ -53,6 +53,8 @@ async function useKeyboard(page) {
   found.around = await focused();
   found.hasCanvasMoved = JSON.stringify(before) !== JSON.stringify(await offset());
   await page.keyboard.press("Tab");
+  found.pencil = await page.evaluate(() => document.activeElement?.className);
+  await page.keyboard.press("Tab");
   found.next = await page.evaluate(() => document.activeElement?.className);
   return found;
 }
@@ -102,7 +104,7 @@ async function resize(page, options) {
         const box = app.graph.getNodeById(id).getBounding();
         const bottom = canvas.top + (box[1] + box[3] + offset[1]) * scale;
         const right = canvas.left + (box[0] + box[2] + offset[0]) * scale;
-        const parts = [...view.querySelectorAll(".consistentid-chip, .consistentid-stage, .consistentid-slider")];
+        const parts = [...view.querySelectorAll(".consistentid-chip, .consistentid-pencil, .consistentid-stage, .consistentid-footer input")];
         return {
           isInside: parts.every((part) => {
             const inner = part.getBoundingClientRect();
@@ -160,14 +162,14 @@ async function slide(page) {
   await look(page, PARTS);
   const strength = () => page.evaluate(() => app.extensionManager.setting.get("ConsistentID.Preview.Strength"));
   const before = await strength();
-  const box = await page.locator(".consistentid-slider").boundingBox();
+  const box = await page.locator(".consistentid-footer .consistentid-slider").boundingBox();
   if (!box) return null;
   await page.mouse.click(box.x + box.width - 2, box.y + box.height / 2);
   await settle(page);
   const after = await strength();
   await page.evaluate(() => app.extensionManager.setting.set("ConsistentID.Preview.Strength", 45));
   await settle(page);
-  return { before, after, reset: await page.inputValue(".consistentid-slider") };
+  return { before, after, reset: await page.inputValue(".consistentid-footer .consistentid-slider") };
 }
 
 /**
