@@ -43,7 +43,7 @@ def words_look_at_their_parts(before: Mapping[str, float], after: Mapping[str, f
     passed = bool(after) and all(
         after[word] > INSIDE and after[word] > AS_BEFORE * before[word] for word in after
     )
-    return Verdict("every facial word looks at its part", passed, numbers)
+    return Verdict("every facial word looks more inside its part than outside", passed, numbers)
 
 
 def identity_is_used(right: Sequence[float], wrong: Sequence[float]) -> Verdict:

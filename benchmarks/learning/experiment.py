@@ -126,7 +126,8 @@ class Experiment:
         torch.save(looks.maps, self.folder / f"{name}_maps.pt")
         found = {
             "losses": asdict(losses),
-            "inside_over_outside": {word: looks.inside[word] / looks.outside[word] for word in looks.inside},
+            "inside_over_outside": looks.inside_over_outside,
+            "own_over_others": looks.own_over_others,
         }
         path.write_text(json.dumps(found), "utf-8")
         return found

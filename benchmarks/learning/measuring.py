@@ -47,13 +47,15 @@ class Losses:
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """Where each facial word looks. By word: the mean probability inside and outside its part, and example maps.
+    """Where each facial word looks, in the finest layers that the localisation loss reads.
 
-    maps: word -> (people, side, side), of the finest layers that the localisation loss reads.
+    inside_over_outside: by word, the mean probability inside its part over that outside.
+    own_over_others: by word, how much of its attention lies in its part, over how much of the other words' does.
+    maps: word -> (people, side, side).
     """
 
-    inside: dict[str, float]
-    outside: dict[str, float]
+    inside_over_outside: dict[str, float]
+    own_over_others: dict[str, float]
     maps: dict[str, Tensor]
 
 
@@ -92,27 +94,29 @@ def where_words_look(
     people: People, modules: TrainedModules, attention: TrainedAttention, world: World, config: TrainingConfig
 ) -> Attention:
     """Attention of the first picture of each person with their own identity."""
-    inside: dict[str, list[Tensor]] = {}
-    outside: dict[str, list[Tensor]] = {}
-    maps: dict[str, list[Tensor]] = {}
+    words = facial_words(people, 0, world, config)
+    found, masks = [], []
     for who in _batches(len(people.numbers)):
         batch = batch_of(people, who, 0, world, config)
-        words = facial_words(people, who[0], world, config)
-        columns = _finest_columns(batch, modules, attention, world)
-        side = columns.shape[-1]
-        masks = functional.interpolate(batch.part_masks, size=(side, side), mode="area")
-        for slot, word in enumerate(words):
-            seen, mask = columns[:, slot], masks[:, slot]
-            inside.setdefault(word, []).append((seen * mask).sum((1, 2)) / mask.sum((1, 2)))
-            outside.setdefault(word, []).append((seen * (1 - mask)).sum((1, 2)) / (1 - mask).sum((1, 2)))
-            maps.setdefault(word, []).append(seen)
-
-    def mean(values: dict[str, list[Tensor]]) -> dict[str, float]:
-        return {word: torch.cat(several).mean().item() for word, several in values.items()}
-
-    return Attention(
-        mean(inside), mean(outside), {word: torch.cat(several) for word, several in maps.items()}
+        found.append(_finest_columns(batch, modules, attention, world))
+        masks.append(functional.interpolate(batch.part_masks, size=found[-1].shape[-2:], mode="area"))
+    maps, parts = torch.cat(found), torch.cat(masks)
+    # People, words, parts: the mean of a word's map in a part, and outside of it.
+    inside, outside = (
+        torch.einsum("nwyx,npyx->nwp", maps, area) / area.sum((2, 3))[:, None] for area in (parts, 1 - parts)
     )
+    shares = (inside / maps.mean((2, 3))[..., None]).mean(0)
+    others = (shares.sum(0) - shares.diagonal()) / (len(words) - 1)
+    return Attention(
+        dict(zip(words, _ratios(inside, outside), strict=True)),
+        dict(zip(words, (shares.diagonal() / others).tolist(), strict=True)),
+        {word: maps[:, slot] for slot, word in enumerate(words)},
+    )
+
+
+def _ratios(inside: Tensor, outside: Tensor) -> list[float]:
+    """Of each word with its own part."""
+    return (inside.mean(0).diagonal() / outside.mean(0).diagonal()).tolist()
 
 
 def batch_of(people: People, who: Sequence[int], picture: int, world: World, config: TrainingConfig) -> Batch:

@@ -57,6 +57,10 @@ _ROWS = {
         for word in ("face", "ears", "eyes", "nose", "mouth")
         for when, asked in (("before", ""), ("after", "> 1.5, and 1.2 times as before"))
     },
+    **{
+        f"“{word}”: its attention in its part ÷ that of the other words": ""
+        for word in ("face", "ears", "eyes", "nose", "mouth")
+    },
     "loss with the right identity": "",
     "loss with a wrong one": "",
     "loss with nobody": "",
@@ -89,6 +93,8 @@ def row_values(
     for word in after[looks]:
         for when, of in (("before", before), ("after", after)):
             values[f"“{word}”: attention inside its part ÷ outside, {when}"] = of[looks][word]
+    for word, value in after["own_over_others"].items():
+        values[f"“{word}”: its attention in its part ÷ that of the other words"] = value
     return {name: round(values[name], 4) for name in _ROWS}
 
 
