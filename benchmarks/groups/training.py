@@ -105,7 +105,15 @@ def _our_step(unet, batch, settings: dict[str, Any], sizes: dict[str, dict] | No
         def batch(self, micro_step, looks_at_foreground):
             return batch
 
-    config = from_mapping({"batch_size": len(batch), "validation_samples": 0, **settings})
+    config = from_mapping(
+        {
+            "batch_size": len(batch),
+            "validation_samples": 0,
+            "cache_gigabytes": 0,
+            "prefetch": False,
+            **settings,
+        }
+    )
     modules = new_modules(
         unet.layers, unet.base_weight, unet.cross_attention_dim, seed=0, rank=config.rank, **(sizes or {})
     )
