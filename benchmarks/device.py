@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
 #: How the runtime and the driver of CUDA call what starts work on the graphics card, and what waits for it.
 LAUNCHES = ("cudaLaunchKernel", "cudaLaunchCooperativeKernel", "cuLaunchKernel", "cudaGraphLaunch")
@@ -63,6 +64,13 @@ def operations(work: Callable[[], object]) -> int:
     with Counting() as counting:
         work()
     return counting.count
+
+
+def flops(work: Callable[[], object]) -> int:
+    """Additions and multiplications in products of matrices, convolutions and attention."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops())
 
 
 def peak_bytes(work: Callable[[], object], device: str) -> int:

@@ -42,7 +42,7 @@ def measure_model(
     model, job: Job, *, precision: str = "fp32", rank: int = _RANK, sizes: dict[str, dict] | None = None
 ) -> dict[str, Row]:
     """model: a MODEL, loaded outside inference mode.  sizes: of trained networks that differ from the released ones."""
-    from ..device import operations, peak_bytes, time_of
+    from ..device import flops, operations, peak_bytes, time_of
 
     unet = _unet_alone(model, job.family)
     batch = _batch(unet, job)
@@ -65,6 +65,11 @@ def measure_model(
     rows |= {name: ratio(f"{what} ÷ plain LoRA", taken[name], plain) for name, (what, _) in CASES.items()}
     return {
         **rows,
+        "flops_training": ratio(
+            f"arithmetic, which is the same on every machine: {title} ÷ plain LoRA",
+            [flops(steps["training"])],
+            [flops(steps["plain"])],
+        ),
         "operations_plain": count("operations: a plain LoRA", counted["plain"][0]),
         "operations_training": count(f"operations: {title}", counted["training"][0]),
         "memory_plain": size("peak memory of a plain LoRA, with all weights", counted["plain"][1]),

@@ -163,6 +163,11 @@ def test_operations_are_counted_without_views():
     assert device.operations(lambda: (a + a).view(16).unsqueeze(0).sum()) == 2
 
 
+def test_arithmetic_is_counted_in_products_forth_and_back():
+    a = torch.ones(4, 8, requires_grad=True)
+    assert device.flops(lambda: (a @ torch.ones(8, 2)).sum().backward()) == 2 * (2 * 4 * 8 * 2)
+
+
 def test_the_peak_is_what_is_held_at_a_time_and_not_the_sum():
     megabyte = 2**20
 
