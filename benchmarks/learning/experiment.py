@@ -116,9 +116,6 @@ class Experiment:
 
     def measure(self, name: str, modules: TrainedModules) -> dict[str, Any]:
         """Losses of the held-out people and attention of their words, as plain values; the maps go into a file."""
-        path = self.folder / f"{name}.json"
-        if path.is_file():
-            return self.kept(name)
         config = self.config(TRAINED)
         captured = layers_to_capture(self.world.layers, config)
         with attached(self.world.unet_module, self.world.layers, modules.adapters, captured) as attention:
@@ -130,19 +127,25 @@ class Experiment:
             "inside_over_outside": looks.inside_over_outside,
             "own_over_others": looks.own_over_others,
         }
-        path.write_text(json.dumps(found), "utf-8")
+        self._path(name).write_text(json.dumps(found), "utf-8")
         return found
 
     def kept(self, name: str) -> dict[str, Any]:
         """What :meth:`measure` found."""
-        return json.loads((self.folder / f"{name}.json").read_text("utf-8"))
+        return json.loads(self._path(name).read_text("utf-8"))
 
     def run(self) -> dict[str, Any]:
         """Everything; by name what was measured."""
-        found = {"before": self.measure("before", self.new_modules())}
-        for training in (TRAINED, SHUFFLED):
-            found[training] = self.measure(training, self.train(training))
-        return found
+        makers = {"before": self.new_modules} | {
+            training: lambda training=training: self.train(training) for training in (TRAINED, SHUFFLED)
+        }
+        return {
+            name: self.kept(name) if self._path(name).is_file() else self.measure(name, make())
+            for name, make in makers.items()
+        }
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
 
     def _require_same(self) -> None:
         """What lies in the folder must be of the same recipe."""
