@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +83,7 @@ def _estimate(
             confidence_level=LEVEL,
             # Corrected for bias and skewness where there is enough to correct by.
             method="BCa" if len(sums) >= 10 else "percentile",
-            rng=np.random.default_rng(_SEED),
+            **_same_draws(bootstrap),
         )
     low, high = (float(end) for end in result.confidence_interval)
     if not np.isfinite([low, high]).all():
@@ -90,6 +92,12 @@ def _estimate(
             for end in np.quantile(result.bootstrap_distribution, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
         )
     return Estimate(len(found), mean, low, high, people)
+
+
+def _same_draws(function: Callable[..., Any]) -> dict[str, np.random.Generator]:
+    """The generator under the name that this version of SciPy has for it."""
+    name = "rng" if "rng" in signature(function).parameters else "random_state"
+    return {name: np.random.default_rng(_SEED)}
 
 
 def paired_test(a: np.ndarray, b: np.ndarray) -> tuple[Estimate, float]:
@@ -114,6 +122,6 @@ def paired_test(a: np.ndarray, b: np.ndarray) -> tuple[Estimate, float]:
         vectorized=True,
         n_resamples=10_000,
         batch=1000,
-        rng=np.random.default_rng(_SEED),
+        **_same_draws(permutation_test),
     )
     return found, float(test.pvalue)

@@ -44,9 +44,9 @@ def score(
             f"{len(material.problems)} pictures cannot be used, and it was asked to stop at such:{listed}\nMend or "
             "remove them, or let them be counted and left out."
         )
-    if any(one.is_stand_in for one in networks.used):
+    if standins := [one.name for one in networks.used if one.is_stand_in]:
         findings.warnings.append(
-            "Judged by stand-ins: networks without training, whose numbers mean nothing."
+            f"Judged by stand-ins, networks without training, whose numbers mean nothing: {', '.join(standins)}."
         )
     for step in (of_faces, of_people, of_whole_pictures, of_distributions, of_diversity, of_times):
         step(material, findings)
