@@ -104,7 +104,9 @@ async function examine() {
   function missingModels() {
     const root = /** @type {any} */ (document.querySelector("#vue-app"));
     const { missingModelCandidates } = root.__vue_app__.config.globalProperties.$pinia.state.value.missingModel;
-    return (missingModelCandidates ?? []).map((/** @type {any} */ { name, directory, url }) => ({ name, directory, url }));
+    return (missingModelCandidates ?? []).map((/** @type {any} */ { name, directory, url, hash, hashType }) => {
+      return { name, directory, url, ...(hash ? { hash, hash_type: hashType } : {}) };
+    });
   }
 }
 
