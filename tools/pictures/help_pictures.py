@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+from consistentid_core.evaluation.contact_sheet import Axis, cross, draw_sheet
+from consistentid_core.evaluation.metrics.fgis import part_crops
+from consistentid_core.evaluation.metrics.null_levels import ARCFACE
 from consistentid_core.faces.clip_pixels import CLIP_MEAN, CLIP_STD, clip_pixel_values
 from consistentid_core.faces.face_crop import crop_box
 from consistentid_core.faces.face_parts import FaceParts, FacePhoto, find_parts, parts_from_masks
@@ -67,6 +70,9 @@ def main() -> int:
         "mix.jpg": lambda: mixed_parts(parsed),
         "best.jpg": lambda: best_of_two(parsed),
         "saved.png": lambda: saved_person(parsed),
+        "likeness.png": likeness_scale,
+        "part_likeness.jpg": lambda: part_bars(parsed),
+        "sheet.jpg": lambda: sweep_sheet(parsed),
         "training.png": lambda: training_run(parsed),
     }
     for name, draw in pictures.items():
@@ -363,6 +369,60 @@ def training_run(parsed: FacePhoto) -> Image.Image:
     sheet.text((408, 180), "Load", anchor="mm", size=_SMALL, colour=_DIM)
     sheet.text((408, 204), "ConsistentID", anchor="mm", size=_SMALL, colour=_DIM)
     return sheet.finished()
+
+
+def likeness_scale() -> Image.Image:
+    """Where strangers and other photos of one person score, and eight pictures of which two pass a gate."""
+    sheet = Sheet(WIDTH, 176)
+
+    def at(score: float) -> float:
+        return 24 + (score + 0.2) / 1.2 * (WIDTH - 48)
+
+    sheet.plate((at(-0.2), 70, at(1), 90), _PANEL)
+    for level, colour in zip(reversed(ARCFACE), ((139, 143, 152), (47, 158, 99)), strict=True):
+        sheet.plate((at(level.low), 70, at(level.high), 90), colour)
+        sheet.text(
+            (at((level.low + level.high) / 2), 134), level.name, anchor="mm", size=_SMALL - 2, colour=_DIM
+        )
+    for score in (0.12, 0.21, 0.24, 0.27, 0.33, 0.38, 0.52, 0.68):
+        passes = score > 0.5
+        sheet.plate((at(score) - 2, 62, at(score) + 2, 98), _GREEN if passes else _BRIGHT)
+        if passes:
+            sheet.text((at(score), 44), f"{score:.2f}", anchor="mm", size=_SMALL, colour=_GREEN)
+    for score in (0.0, 0.5, 1.0):
+        sheet.text((at(score), 108), f"{score:g}", anchor="mm", size=_SMALL - 3, colour=_DIM)
+    sheet.text((WIDTH / 2, 16), "eight pictures, the best two pass", anchor="mm", size=_SMALL, colour=_DIM)
+    sheet.text((WIDTH / 2, 160), "likeness by ArcFace", anchor="mm", size=_SMALL - 2, colour=_DIM)
+    return sheet.finished()
+
+
+def part_bars(parsed: FacePhoto) -> Image.Image:
+    """Each part of a photo and of a changed one, with a bar; the lengths are drawn, not measured."""
+    sheet = Sheet(WIDTH, 14 + 66 * len(REGIONS))
+    changed = FacePhoto(np.ascontiguousarray(parsed.image[..., ::-1]), parsed.parts, parsed.label_map)
+    crops = [part_crops(one.image, one.parts) for one in (parsed, changed)]
+    for row, (region, score) in enumerate(zip(REGIONS, (0.81, 0.58, 0.72, 0.88, 0.69), strict=True)):
+        top = 14 + 66 * row
+        for column, cut in enumerate(crops):
+            sheet.paste(cut[region.name], (14 + 66 * column, top, 72 + 66 * column, top + 58))
+        sheet.text((156, top + 29), region.label, anchor="lm", size=_SMALL)
+        sheet.plate((226, top + 21, 404, top + 37), _PANEL)
+        sheet.plate((226, top + 21, 226 + 178 * score, top + 37), region.colour)
+        sheet.text((WIDTH - 14, top + 29), f"{score:.2f}", anchor="rm", size=_SMALL)
+    return sheet.finished()
+
+
+def sweep_sheet(parsed: FacePhoto) -> Image.Image:
+    """A contact sheet; the pictures are the portrait more and less blurred, and the scores made up."""
+    head = Image.fromarray(np.ascontiguousarray(parsed.image[10:270, 85:345]))
+    across, down = cross((0.3, 0.5, 0.7), (0.6, 0.8, 1.0))
+    blurs = [2.0 + 6.0 * x - 4.0 * y for x, y in zip(across, down, strict=True)]
+    pictures = [np.asarray(head.filter(ImageFilter.GaussianBlur(max(0.0, blur)))) for blur in blurs]
+    scores = [0.7 - 0.1 * max(0.0, blur) for blur in blurs]
+    sheet = draw_sheet(
+        pictures, Axis("merge_percent", tuple(across)), Axis("weight", tuple(down)), scores, side=128
+    )
+    return Image.fromarray(sheet)
 
 
 def mixed_parts(parsed: FacePhoto) -> Image.Image:

@@ -41,7 +41,7 @@ class NullLevel:
 
 #: ArcFace-type recognisers with 512 numbers. Source: EVALUATION 2: real photos of one person score 0.30 to 0.77 with
 #: a median near 0.46; strangers scatter around 0.05.
-_ARCFACE = (
+ARCFACE = (
     NullLevel(SAME_PERSON, 0.46, 0.30, 0.77),
     NullLevel(OTHER_PERSON, 0.05, -0.10, 0.20),
 )
@@ -55,7 +55,7 @@ _SFACE_SIZE, _ARCFACE_SIZE = 128, 512
 
 def published_levels(recogniser: Recogniser) -> tuple[NullLevel, ...]:
     """The levels of recognisers of this kind; none if nothing is known about it."""
-    return {_ARCFACE_SIZE: _ARCFACE, _SFACE_SIZE: _SFACE}.get(recogniser.size, ())
+    return {_ARCFACE_SIZE: ARCFACE, _SFACE_SIZE: _SFACE}.get(recogniser.size, ())
 
 
 def level_of_pairs(name: str, scores: Sequence[float] | np.ndarray) -> NullLevel:
