@@ -13,7 +13,7 @@ def test_there_is_a_pencil_for_each_part_once_there_is_a_picture(found):
     assert found["opened"]["isShown"] and found["opened"]["label"].endswith(": Nose")
 
 
-def test_its_tools_stay_inside_the_picture(found):
+def test_its_tools_stay_inside_the_view(found):
     assert found["opened"]["isInside"]
 
 

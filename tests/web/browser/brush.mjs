@@ -6,6 +6,9 @@ import { load, look, photograph, ready, run, settle, values } from "./session.mj
 
 /** @typedef {import("playwright-core").Page} Page */
 
+/** The tools by their place in the bar. */
+const [ADD, ERASE, UNDO, RESET, DONE] = [0, 1, 2, 3, 4];
+
 /**
  * @param {Page} page
  * @param {import("./session.mjs").Options} options
@@ -34,7 +37,7 @@ export async function play(page, options) {
   await shown(page);
   found.afterRun = { ...(await state(page)), mask: await maskArea(page) };
 
-  await page.locator(".consistentid-brush-bar button").nth(1).click();
+  await tool(page, ERASE);
   await stroke(page, [0.35, 0.12], [0.35, 0.12]);
   found.erased = await state(page);
   await page.mouse.move(...(await at(page, 0.6, 0.12)));
@@ -44,15 +47,15 @@ export async function play(page, options) {
   await shown(page);
   found.afterErasing = { ...(await state(page)), mask: await maskArea(page) };
 
-  found.undone = await tool(page, 3);
+  found.undone = await tool(page, UNDO);
   found.undoneByHost = await undoInHost(page);
   found.isOpenAfterUndo = (await bar(page)).isShown;
   found.keyboard = await useKeys(page);
-  found.reset = await tool(page, 4);
+  found.reset = await tool(page, RESET);
   found.focusAfterReset = await page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  await tool(page, ADD);
   await stroke(page, [0.2, 0.12], [0.8, 0.12]);
-  await page.locator(".consistentid-brush-bar button").nth(5).click();
-  await settle(page);
+  await tool(page, DONE);
   found.closed = await bar(page);
   await run(page);
   await shown(page);
@@ -128,13 +131,12 @@ function contentOf(page, file) {
 function bar(page) {
   return page.evaluate(() => {
     const bar = /** @type {HTMLElement} */ (document.querySelector(".consistentid-brush-bar"));
-    const stage = /** @type {HTMLElement} */ (bar.closest(".consistentid-stage"));
-    const [inner, outer] = [bar, stage].map((element) => element.getBoundingClientRect());
-    const close = stage.querySelector(".consistentid-close-up")?.getBoundingClientRect();
+    const view = /** @type {HTMLElement} */ (bar.closest(".consistentid-view"));
+    const [inner, outer, done] = [bar, view, bar.lastElementChild ?? bar].map((element) => element.getBoundingClientRect());
     return {
       isShown: bar.getClientRects().length > 0,
       label: bar.getAttribute("aria-label"),
-      isInside: inner.right <= outer.right && inner.bottom <= outer.bottom && (!close || !close.width || inner.right <= close.left),
+      isInside: inner.right <= outer.right + 1 && inner.bottom <= outer.bottom + 1 && done.right <= outer.right + 1,
       focused: document.activeElement?.classList.contains("consistentid-brush"),
     };
   });

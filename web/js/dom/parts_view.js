@@ -72,7 +72,6 @@ export class PartsView {
       ...(this.brush ? [this.brush.canvas] : []),
       this.closeUp,
       this.pager.root,
-      ...(this.brush ? [this.brush.bar.root] : []),
     );
     this.chips = new PartChips({
       click: (index) => this.#click(index),
@@ -93,7 +92,9 @@ export class PartsView {
     this.line = element("div", { class: "consistentid-line", role: "status" });
     const strength = element("label", { class: "consistentid-strength" }, icon("contrast"), this.slider);
     this.footer = element("div", { class: "consistentid-footer" }, this.line, strength);
-    this.root = element("div", { class: "consistentid-view" }, this.stage, this.chips.root, this.footer);
+    // Beside the picture: what lies on it cannot be painted.
+    const bar = this.brush ? [this.brush.bar.root] : [];
+    this.root = element("div", { class: "consistentid-view" }, this.stage, ...bar, this.chips.root, this.footer);
     this.#render();
   }
 
