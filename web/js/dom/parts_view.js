@@ -143,7 +143,10 @@ export class PartsView {
   /** Another photo is shown. */
   #turned() {
     this.#highlight(-1);
-    this.#zoom(this.isClose);
+    // While a photo is painted, a run must not move it under the brush.
+    const { isOpen = false, photo } = this.brush ?? {};
+    const isKept = isOpen && photo?.brush?.photo === this.#photo?.brush?.photo;
+    this.#zoom(this.isClose, { isKept });
     this.brush?.show(this.#photo);
   }
 
