@@ -31,7 +31,6 @@ def brush_input() -> io.String.Input:
         "brush",
         default="",
         optional=True,
-        advanced=True,
         socketless=True,
         tooltip="Corrections of the parts: a file of brush strokes in ComfyUI's input folder. The pencils in the "
         "preview write it; empty corrects nothing.",

@@ -179,7 +179,7 @@ def test_the_fingerprint_follows_the_file_and_never_fails(node_class, input_fold
 @pytest.mark.parametrize("node_class", [FaceParser, FacePartsFromMap])
 def test_the_input_comes_last_and_is_empty(node_class):
     brush = node_class.define_schema().inputs[-1]
-    assert (brush.id, brush.default, brush.optional, brush.advanced) == ("brush", "", True, True)
+    assert (brush.id, brush.default, brush.optional) == ("brush", "", True)
 
 
 def test_files_lie_where_the_interface_puts_them(input_folder):
