@@ -101,6 +101,11 @@ def test_the_words_of_the_field_find_the_main_nodes(node_id, word):
     assert any(word in alias for alias in SCHEMAS[node_id].search_aliases)
 
 
+@pytest.mark.parametrize("word", ["face swap", "same person", "portrait", "instantid", "pulid"])
+def test_what_a_newcomer_looks_for_finds_the_simple_node(word):
+    assert word in SCHEMAS["ConsistentIDSimple"].search_aliases
+
+
 def test_texts_end_like_sentences(schema):
     texts = {"description": schema.description, **{slot.id: slot.tooltip for slot in slots(schema)}}
     fail_with(
