@@ -80,6 +80,11 @@ class Host:
             },
         )
 
+    @property
+    def output(self) -> Path:
+        """The server's output folder."""
+        return self._base.output
+
     def size(self, file: dict[str, str]) -> int:
         """The bytes of a file a node reported."""
         place = {key: file[key] for key in ("filename", "subfolder", "type")}
