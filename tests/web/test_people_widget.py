@@ -1,4 +1,4 @@
-"""Saved people by their faces, on Load ID Embedding: a real mouse, a real keyboard, and a window as large as a phone."""
+"""Saved people by their faces, on Load ID Embedding: a real mouse, a real keyboard, and a phone's window."""
 
 import numpy as np
 import pytest
