@@ -35,7 +35,7 @@ from .catalogue import (
 )
 from .convert import convert
 from .fetch import Source, checksum, fetch
-from .fetch_folder import fetch_folder
+from .fetch_folder import fetch_folder, is_whole
 from .resolve import candidate_folders
 from .unpack import unpack
 from .weights_file import PICKLE_EXTENSIONS, SAFETENSORS_EXTENSIONS
@@ -132,7 +132,7 @@ def _found(file: ModelFile, models: Path) -> Iterator[Path]:
         yield from (folder / file.name for folder in folders if (folder / file.name).is_file())
     elif file.is_folder:
         places = [models / folder / file.name for folder in file.folders]
-        yield from (place for place in places if (place / "config.json").is_file())
+        yield from (place for place in places if is_whole(place))
     elif file in MODEL_FILES:
         yield from (one.path for one in fitting(_weights(file, models), file))
     else:  # nothing of the pack reads it, so nothing tells it by content
@@ -164,7 +164,7 @@ def _fetch(options: argparse.Namespace) -> int:
         return 0
     print(f"\nTo fetch, into {models}:")
     for file in missing:
-        print(f"  {file.what}: {_describe(file)}")
+        print(f"  {file.what}: {_describe(file)}{_replaces(models / file.place / file.name)}")
     if not (options.accept_licence or _asks()):
         print(
             "Nothing was fetched: the licences were not accepted. Say yes to the question, or give --accept-licence.",
@@ -182,11 +182,20 @@ def _fetch(options: argparse.Namespace) -> int:
     return 0
 
 
+def _replaces(target: Path) -> str:
+    """What a file takes the place of: one of its name that is something else."""
+    return f"; in place of {target}, which is {content_of(target).kind}" if target.is_file() else ""
+
+
 def _asks() -> bool:
     """Whether somebody is there and says yes."""
     if not sys.stdin.isatty():
         return False
-    return input("\nFetch these and accept their licences? [y/N] ").strip().lower() in ("y", "yes")
+    try:
+        answer = input("\nFetch these and accept their licences? [y/N] ")
+    except EOFError:  # Ctrl-D
+        return False
+    return answer.strip().lower() in ("y", "yes")
 
 
 def _fetch_one(file: ModelFile, target: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,8 +25,8 @@ def convert(path: Path, target: Path | None = None, *, replace: bool = False) ->
     target: beside the file and of its name, if not given.  replace: a file that is there already.
     Groups within groups become beginnings of keys, which every loader of the pack reads. What is written is read
     again and compared before it gets its name. The file itself stays.
-    Raises CheckpointError for a file that is no pickle, none of these kinds, or has entries that are no tensors;
-    FileExistsError.
+    Raises CheckpointError for a file that is no pickle, none of these kinds, or has entries that are no tensors, or
+    a target that cannot be written; FileExistsError.
     """
     target = target or path.with_suffix(".safetensors")
     if path.suffix.lower() not in PICKLE_EXTENSIONS:
@@ -38,7 +38,12 @@ def convert(path: Path, target: Path | None = None, *, replace: bool = False) ->
     tensors = _tensors(path)
     unfinished = target.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        save_file(tensors, unfinished, metadata={"format": "pt"})
+        try:
+            save_file(tensors, unfinished, metadata={"format": "pt"})
+        except SafetensorError as error:  # also for a drive that is full or write-protected
+            raise CheckpointError(
+                f"'{target}' cannot be written: {error}. Make room on its drive, or see to the folder."
+            ) from error
         _require_same(tensors, unfinished, path)
         move_into_place(unfinished, target)
     finally:

@@ -195,9 +195,12 @@ def _one_try(session: Any, part: _Part, on_progress: OnProgress) -> None:
 
 
 def _require_safe(part: _Part, answer: Any) -> None:
-    if part.address.startswith("https:") and not answer.url.startswith("https:"):
+    """Raise DownloadError if any address on the way from a secure one is open: what comes next is its word."""
+    addresses = [one.url for one in (*answer.history, answer)]
+    open_one = next((address for address in addresses if not address.startswith("https:")), None)
+    if part.address.startswith("https:") and open_one is not None:
         raise DownloadError(
-            f"{part.address} leads to {answer.url}, which anybody on the way can change. Nothing was fetched."
+            f"{part.address} leads to {open_one}, which anybody on the way can change. Nothing was fetched."
         )
 
 

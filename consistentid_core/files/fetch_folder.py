@@ -1,5 +1,6 @@
 """Fetch a model of many files from the hub, on command only; the hub's own library resumes and checks them."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,6 +9,20 @@ from .fetch import HUB
 
 #: The files of a model repository that are needed; a second copy of the weights is not.
 NEEDED = ("*.json", "*.jinja", "*.safetensors", "tokenizer.model")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all of a model lies in a folder: its settings, which come first, and all its weights."""
+    if not (folder / "config.json").is_file():
+        return False
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return any(folder.glob("*.safetensors"))
+    try:
+        weights = json.loads(index.read_text("utf-8"))["weight_map"].values()
+        return all((folder / name).is_file() for name in weights)
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        return False
 
 
 def fetch_folder(address: str, target: Path) -> None:

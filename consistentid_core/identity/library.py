@@ -35,7 +35,7 @@ def read_summary(path: str | os.PathLike[str]) -> Summary:
                 raise CheckpointError("This is no file of Save ID Embedding.")
             header: Any = json.loads(file.read(length))
             metadata = header["__metadata__"]
-            if metadata["format"] != FORMAT:
+            if metadata["format"] != FORMAT or not all(isinstance(text, str) for text in metadata.values()):
                 raise CheckpointError("This is no file of Save ID Embedding.")
             photos = metadata["photos"]
             return Summary(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from small_checkpoints import CONTAINERS, PICKLES, small_groups, write
 
 from consistentid_core.errors import CheckpointError
@@ -134,3 +134,16 @@ def test_a_pickle_that_would_run_something_is_not_converted(tmp_path):
     with pytest.raises(CheckpointError):
         convert(tmp_path / "file.bin")
     assert not (tmp_path / "file.safetensors").exists()
+
+
+def test_a_drive_that_takes_no_file_is_said(tmp_path, monkeypatch):
+    """The library has its own error for it."""
+
+    def full(*_, **__):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    path = adapter(tmp_path)
+    monkeypatch.setattr(module, "save_file", full)
+    with pytest.raises(CheckpointError, match="cannot be written.*No space left.*Make room"):
+        convert(path)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]

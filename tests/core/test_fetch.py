@@ -291,7 +291,7 @@ def test_two_processes_do_not_write_one_part(fetching, target):
     assert target.read_bytes() == DATA
 
 
-def test_a_secure_address_does_not_lead_to_an_open_one(server, target, monkeypatch):
+def as_if_secure(server, monkeypatch):
     """As if ``server`` had been asked by https; certificates are not made here."""
     monkeypatch.setattr(module, "address_of", lambda address: f"https:{address}")
 
@@ -300,8 +300,31 @@ def test_a_secure_address_does_not_lead_to_an_open_one(server, target, monkeypat
             return super().get(address.removeprefix("https:"), **values)
 
     monkeypatch.setattr("requests.Session", Session)
+    return Source(f"{server.address}/file.bin")
+
+
+def test_a_secure_address_does_not_lead_to_an_open_one(server, target, monkeypatch):
     with pytest.raises(DownloadError, match="anybody on the way can change"):
-        fetch(Source(f"{server.address}/file.bin"), target)
+        fetch(as_if_secure(server, monkeypatch), target)
+    assert left(target) == []
+
+
+def test_an_open_address_on_the_way_is_no_better_than_one_at_the_end(server, target, monkeypatch):
+    import requests
+
+    source = as_if_secure(server, monkeypatch)
+    send = requests.Session.get
+
+    def get(self, address, **values):
+        answer = send(self, address, **values)
+        between = requests.Response()
+        between.url, answer.url = f"{server.address}/between", f"https:{answer.url}"
+        answer.history = [between]
+        return answer
+
+    monkeypatch.setattr("requests.Session.get", get)
+    with pytest.raises(DownloadError, match="/between, which anybody on the way can change"):
+        fetch(source, target)
     assert left(target) == []
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -156,6 +157,18 @@ def test_where_nobody_can_answer_nothing_is_fetched(server, models, capsys, monk
     assert code == 2 and "--accept-licence" in failed and server.asked == []
 
 
+def test_a_question_that_is_closed_is_a_no(server, models, capsys, monkeypatch):
+    """Ctrl-D."""
+
+    def closed(question):
+        raise EOFError
+
+    monkeypatch.setattr(command.sys, "stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    monkeypatch.setattr("builtins.input", closed)
+    code, _, failed = run(capsys, "fetch", "--models", models)
+    assert code == 2 and "not accepted" in failed and server.asked == []
+
+
 def test_a_yes_fetches(server, models, capsys, monkeypatch):
     code, _, _ = run(capsys, "fetch", "face-parser", "--models", models, answer="y", monkeypatch=monkeypatch)
     assert code == 0 and (models / "consistentid" / "face_parsing.pth").is_file()
@@ -214,6 +227,40 @@ def test_a_folder_comes_through_the_hub_s_own_library(models, capsys, monkeypatc
     assert code == 0
     ((what, how),) = asked
     assert what == ("llava-hf/llava-1.5-7b-hf",) and how["local_dir"] == models / "LLM" / CAPTIONER.name
+
+
+@pytest.mark.parametrize(
+    ("there", "is_whole"),
+    [
+        ([], False),
+        (["model-00001-of-00002.safetensors"], False),
+        (["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"], True),
+    ],
+)
+def test_a_folder_that_came_in_part_is_fetched_on(models, capsys, monkeypatch, there, is_whole):
+    """The small files come first."""
+    folder = models / "LLM" / CAPTIONER.name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    shards = {str(number): f"model-0000{number}-of-00002.safetensors" for number in (1, 2)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    for name in there:
+        (folder / name).write_bytes(b"-")
+    asked = []
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *what, **how: asked.append(what))
+    code, said, _ = run(capsys, "fetch", "captioner", "--accept-licence", "--models", models)
+    assert code == 0 and (asked == []) == ("there already" in said) == is_whole
+
+
+def test_a_file_in_the_place_of_another_is_named_before_it_is_replaced(server, models, capsys, monkeypatch):
+    (models / "consistentid").mkdir()
+    mine = models / "consistentid" / "face_parsing.pth"
+    mine.write_bytes(b"mine")
+    code, said, _ = run(
+        capsys, "fetch", "face-parser", "--models", models, answer="n", monkeypatch=monkeypatch
+    )
+    assert code == 2 and f"in place of {mine}, which is unreadable" in said
+    assert mine.read_bytes() == b"mine"
 
 
 def test_what_is_not_in_the_catalogue_is_named_with_what_is(capsys):

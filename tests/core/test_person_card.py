@@ -149,6 +149,12 @@ def test_a_file_that_says_more_is_cut():
     assert card.name.startswith("abc") and len(card.name) < MAX_NAME and len(card.caption) == MAX_CAPTION
 
 
+def with_header(metadata):
+    """A file whose header holds what no library writes there."""
+    header = json.dumps({"__metadata__": metadata}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -159,6 +165,11 @@ def test_a_file_that_says_more_is_cut():
         save({"a": torch.zeros(1)}),
         save({"a": torch.zeros(1)}, {"format": "other"}),
         save({"a": torch.zeros(1)}, {"format": "consistentid_embedding"}),
+        *(
+            with_header({"format": "consistentid_embedding", "photos": "1", key: value})
+            for key in ("name", "caption", "thumbnail")
+            for value in (1, ["a"], {"a": 1}, None)
+        ),
         b"\x10\x27\0\0\0\0\0\0" + b"[" * 10_000,
     ],
 )
