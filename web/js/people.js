@@ -26,7 +26,12 @@ app.registerExtension({
       },
     });
     const file = () => String(widgetNamed(node, NAME)?.value ?? "");
-    const refresh = async () => view.show(file(), (await known()).people);
+    const refresh = async () => {
+      let { people } = await known();
+      // Saved since the list was made.
+      if (!people.some((one) => one.file === file())) ({ people } = await load());
+      view.show(file(), people);
+    };
     addView(node, "person_preview", view.root, { minWidth: 260, minHeight: 56 });
     onWidgetsChanged(node, [NAME], refresh);
     refresh();

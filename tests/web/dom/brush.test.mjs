@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { onPage, picture, point, press, settle, textOf } from "./page.mjs";
+import { hold, onPage, picture, point, press, settle, textOf } from "./page.mjs";
 import { PartsView } from "../../../web/js/dom/parts_view.js";
 
 /** @typedef {import("../../../web/js/lib/brush_data.js").Corrections} Corrections */
@@ -219,6 +219,56 @@ test("strokes that cannot be saved are told", async () => {
   press(" ");
   await settle();
   assert.equal(lineOf(view), "The brush strokes are not saved: 507 Disk full");
+});
+
+test("a stroke that comes before the masks do is kept, and so is the next", async () => {
+  picture("slow.png");
+  const release = hold("slow.png");
+  const { view, node, files } = viewOf();
+  view.show([{ ...photo(), parts: [part("face"), part("nose", { mask: null })] }]);
+  await settle();
+  view.show([photo({ masks: { nose: file("slow.png") } })]);
+  await settle();
+  pencils(view)[1].click();
+  await settle();
+  press(" ");
+  release();
+  await settle();
+  assert.equal(brushOf(view).hasStrokes("nose"), true);
+  press(" ");
+  await settle();
+  assert.equal(files[node.file].id.strokes.length, 2);
+});
+
+test("a stroke that another photo interrupts is on neither", async () => {
+  const { view, node } = viewOf();
+  view.show([photo()]);
+  await settle();
+  await open(view, 1);
+  const { canvas } = brushOf(view);
+  point(canvas, "pointerdown", { x: 0.25, y: 0.5 });
+  view.show([photo({ photo: "another" })]);
+  await settle();
+  point(canvas, "pointerup", { x: 0.75, y: 0.5 });
+  await settle();
+  assert.equal(node.file, "");
+  assert.equal(brushOf(view).points.length, 0);
+});
+
+test("a file takes no more strokes than the node draws, and says so", async () => {
+  const stroke = { region: "nose", adds: true, radius: 0.1, points: [0.5, 0.5] };
+  const full = { id: { width: 100, height: 80, strokes: Array(2000).fill(stroke) } };
+  const { view, node } = viewOf({ "full.json": full }, "full.json");
+  view.show([photo({ file: "full.json", masks: { nose: null } })]);
+  await settle();
+  await open(view, 1);
+  press(" ");
+  await settle();
+  assert.equal(node.file, "full.json");
+  assert.equal(lineOf(view), "The last stroke is not kept: the brush file takes no more. Take others back.");
+  tools(view)[2].click();
+  await settle();
+  assert.equal(lineOf(view), "Changed since the last run.");
 });
 
 test("a view made anew by undo goes on painting", async () => {

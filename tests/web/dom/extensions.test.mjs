@@ -124,6 +124,27 @@ test("a new simple node crops small faces, one saved before it could goes on as 
   }
 });
 
+test("a workflow for the API that says nothing of cropping is opened as the queue runs it", async () => {
+  /** As the interface does: at once, and twice. @param {[string, string][]} inputs */
+  const opened = (...inputs) => {
+    const node = addNode("ConsistentIDSimple", { prompt: "", crop: "off" });
+    for (const [name, value] of [...inputs, ...inputs]) setWidget(node, name, value);
+    return node;
+  };
+  assert.equal(opened(["prompt", "a"]).value("crop"), "off");
+  assert.equal(opened(["prompt", "a"], ["crop", "auto"]).value("crop"), "auto");
+  assert.equal(opened(["crop", "auto"], ["prompt", "a"]).value("crop"), "auto");
+  const node = opened();
+  await settle();
+  setWidget(node, "prompt", "typed");
+  assert.equal(node.value("crop"), "auto");
+  const saved = opened();
+  saved.widgets[1].value = "auto";
+  saved.onConfigure({ widgets_values: ["a", "auto"] });
+  setWidget(saved, "prompt", "by another extension");
+  assert.equal(saved.value("crop"), "auto");
+});
+
 test("Crop Face shows its faces, and a click chooses one", async () => {
   const node = addNode("ConsistentIDCropFace", { face_index: 0 });
   const faces = [0.1, 0.6].map((left) => ({ box: [left, 0.2, left + 0.2, 0.6], score: 0.9 }));

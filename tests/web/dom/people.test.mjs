@@ -31,6 +31,17 @@ async function open(name = "anna.safetensors") {
   return node;
 }
 
+/** Windows that were opened. */
+const shown = { count: 0 };
+const dialogs = Object.getPrototypeOf(document.createElement("dialog"));
+const { showModal } = dialogs;
+dialogs.showModal = function () {
+  shown.count++;
+  // As browsers do, for one that was moved while it was open.
+  if (this.open) throw new Error("InvalidStateError");
+  showModal.call(this);
+};
+
 /** @param {string} words */
 function type(words) {
   search().value = words;
@@ -63,6 +74,32 @@ test("a click chooses, as one step of undo", async () => {
   assert.equal(node.value("name"), "friends/bert.safetensors");
   assert.equal(steps.made, before + 1);
   assert.equal(document.querySelector("dialog"), null);
+});
+
+test("two quick clicks open one window", async () => {
+  document.body.replaceChildren();
+  const node = addNode("ConsistentIDLoadEmbedding", { name: "anna.safetensors" });
+  document.body.append(node.view("person_preview"));
+  await settle();
+  const button = /** @type {HTMLElement} */ (node.view("person_preview").querySelector("button"));
+  const before = shown.count;
+  button.click();
+  button.click();
+  await settle();
+  assert.equal(shown.count, before + 1);
+  type("bert");
+  assert.deepEqual([document.querySelectorAll("dialog").length, titles()], [1, ["bert"]]);
+  dialog().close();
+});
+
+test("a person saved since the list was made is shown", async () => {
+  const node = addNode("ConsistentIDLoadEmbedding", { name: "anna.safetensors" });
+  await settle();
+  answer = { ...answer, json: async () => [...LIST, { ...LIST[0], file: "carla.safetensors", name: "Carla" }] };
+  setWidget(node, "name", "carla.safetensors");
+  await settle();
+  assert.match(node.view("person_preview").textContent, /Carla/);
+  answer = { ...answer, json: async () => LIST };
 });
 
 test("what is no person cannot be chosen and says why", async () => {

@@ -1,7 +1,7 @@
 // @ts-check
 /** A brush on the picture of a face: adds to or erases from the mask of one part. */
 
-import { strokesOf, tidied, withoutAll, withoutLast, withStroke } from "../lib/brush_data.js";
+import { isTooMuch, strokesOf, tidied, withoutAll, withoutLast, withStroke } from "../lib/brush_data.js";
 import { placeInPicture } from "../lib/geometry.js";
 import { text } from "../lib/texts.js";
 import { BrushBar } from "./brush_bar.js";
@@ -91,12 +91,14 @@ export class Brush {
   /** Another photo, another result, or another file. @param {Photo | undefined} photo */
   async show(photo) {
     const request = ++this.requests;
+    // A stroke under way was begun on another one.
+    if (photo?.brush?.photo !== this.#id) this.points = [];
     this.photo = photo;
     if (!photo?.brush) return this.#take({}, {}, {});
     const { file, masks } = photo.brush;
     /** @param {string} name */
     const known = (name) => this.host.read(name).catch(() => null);
-    const [now, before] = await Promise.all([known(this.host.file()), known(file)]);
+    const before = await known(file);
     const isPainted = this.host.file() !== "" || file !== "" || this.host.opened() !== "";
     /** @type {Record<string, HTMLImageElement | null>} */
     const bases = {};
@@ -104,7 +106,13 @@ export class Brush {
       const base = region in masks ? masks[region] : mask;
       bases[region] = base && (await loadPicture(this.parts.urlOf(base)).catch(() => null));
     }
-    if (request !== this.requests) return;
+    // Last, and as often as it takes: what was painted meanwhile is in another file.
+    let [named, now] = ["", /** @type {Corrections | null} */ (null)];
+    do {
+      if (request !== this.requests) return;
+      named = this.host.file();
+      now = await known(named);
+    } while (named !== this.host.file() || request !== this.requests);
     this.error = now ? "" : text("brushGone", { file: this.host.file() });
     this.#take(now ?? {}, before ?? {}, bases);
   }
@@ -241,7 +249,11 @@ export class Brush {
     const stroke = { region: this.region, adds, radius, points: tidied(this.points, radius) };
     this.points = [];
     const { width, height } = /** @type {Photo} */ (this.photo);
-    this.#commit(withStroke(this.now, { id: this.#id, width, height }, stroke));
+    const corrections = withStroke(this.now, { id: this.#id, width, height }, stroke);
+    if (isTooMuch(corrections)) {
+      this.error = text("brushFull");
+      this.parts.changed();
+    } else this.#commit(corrections);
     this.#draw();
   }
 

@@ -74,8 +74,10 @@ export class PeoplePicker {
     );
     this.folder.hidden = folders.length === 0;
     this.#render();
-    document.body.append(this.root);
-    this.root.showModal();
+    if (!this.root.open) {
+      document.body.append(this.root);
+      this.root.showModal();
+    }
     this.search.focus();
     this.#cards.find((card) => card.getAttribute("aria-selected") === "true")?.scrollIntoView?.({ block: "nearest" });
   }

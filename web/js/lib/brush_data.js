@@ -22,6 +22,8 @@ const MAX_RADIUS = 0.15;
 const MIN_RADIUS = 0.002;
 /** Coordinates are kept to a ten-thousandth of the photo. */
 const DIGITS = 4;
+/** What the node draws of one file; it refuses more. */
+const MOST = { photos: 64, strokes: 2000, points: 20_000 };
 /** How far outside the photo a point may lie. */
 const BEYOND = 0.5;
 
@@ -62,6 +64,13 @@ export function nameOf(text) {
  */
 export function withStroke(corrections, { id, width, height }, stroke) {
   return { ...corrections, [id]: { width, height, strokes: [...(corrections[id]?.strokes ?? []), stroke] } };
+}
+
+/** Whether a file would hold more than the node draws. @param {Corrections} corrections */
+export function isTooMuch(corrections) {
+  const strokes = Object.values(corrections).flatMap((correction) => correction.strokes);
+  const points = strokes.reduce((count, stroke) => count + stroke.points.length / 2, 0);
+  return Object.keys(corrections).length > MOST.photos || strokes.length > MOST.strokes || points > MOST.points;
 }
 
 /**

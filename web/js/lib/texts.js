@@ -33,6 +33,7 @@ export const TEXTS = {
   brushDone: "Done",
   brushAside: "The brush strokes are of another photo and are kept aside.",
   brushGone: "The brush strokes cannot be read: {file}. Paint again, or put the file back.",
+  brushFull: "The last stroke is not kept: the brush file takes no more. Take others back.",
   brushUnsaved: "The brush strokes are not saved: {reason}",
   parts: "Parts of the face",
   strength: "Strength of the colours",
