@@ -29,6 +29,15 @@ test("strokes come one after the other, and other photos keep theirs", () => {
   assert.equal(painted.b.strokes.length, 1);
 });
 
+test("a file whose strokes cannot be drawn is none", () => {
+  const whole = { region: "nose", adds: true, radius: 0.1, points: [0.5, 0.5] };
+  /** @param {any} stroke */
+  const read = (stroke) => correctionsFrom({ format: "consistentid_brush", version: 1, photos: { a: { width: 1, height: 1, strokes: [stroke] } } });
+  assert.equal(read(whole).a.strokes.length, 1);
+  const wrong = [{ points: undefined }, { points: [] }, { points: [0.5] }, { points: [0.5, "1"] }, { radius: null }, { region: 1 }];
+  for (const stroke of [null, "stroke", ...wrong.map((one) => ({ ...whole, ...one }))]) assert.throws(() => read(stroke), /no file of brush strokes/);
+});
+
 test("the last stroke on a part is taken back, whatever was painted after it", () => {
   const without = withoutLast(painted, "a", "eyes");
   assert.deepEqual(without.a.strokes.map(({ region }) => region), ["nose", "nose"]);

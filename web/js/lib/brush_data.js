@@ -37,9 +37,16 @@ export function correctionsFrom(content) {
   if (content?.format !== FORMAT || content.version !== VERSION || typeof content.photos !== "object") {
     throw new Error("This is no file of brush strokes.");
   }
-  return Object.fromEntries(
-    Object.entries(content.photos ?? {}).filter(([, correction]) => Array.isArray(correction?.strokes)),
-  );
+  const corrections = Object.entries(content.photos ?? {}).filter(([, correction]) => Array.isArray(correction?.strokes));
+  if (!corrections.every(([, { strokes }]) => strokes.every(isStroke))) throw new Error("This is no file of brush strokes.");
+  return Object.fromEntries(corrections);
+}
+
+/** Whether it can be drawn. @param {any} stroke */
+function isStroke(stroke) {
+  const { region, radius, points } = stroke ?? {};
+  const isLine = Array.isArray(points) && points.length > 0 && points.length % 2 === 0 && points.every(Number.isFinite);
+  return typeof region === "string" && Number.isFinite(radius) && isLine;
 }
 
 /** The text of a file. @param {Corrections} corrections */
