@@ -1,11 +1,14 @@
 """Corrections of facial parts with a brush: what a stroke does to a mask, and the file it is kept in."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from consistentid_core.errors import BrushError
+from consistentid_core.faces import brush
 from consistentid_core.faces.brush import (
     MAX_BYTES,
     MAX_POINTS,
@@ -193,3 +196,13 @@ def test_a_file_at_its_bounds_is_drawn_in_seconds():
     points = tuple((0.1 + 0.8 * (i % 2), i / MAX_POINTS) for i in range(MAX_POINTS))
     mask = brushed(np.zeros((1280, 1280), np.uint8), [Stroke("nose", True, MAX_RADIUS, points)], (1280, 1280))
     assert mask.mean() > 200
+
+
+def test_the_interface_paints_within_the_bounds_of_the_file():
+    source = (Path(__file__).parents[2] / "web/js/lib/brush_data.js").read_text("utf-8")
+    numbers = dict(re.findall(r"\b([A-Za-z_]+)(?: =|:) ([\d_.]+)\b", source))
+    bounds = {
+        "photos": brush.MAX_PHOTOS, "strokes": brush.MAX_STROKES, "points": brush.MAX_POINTS,
+        "MAX_RADIUS": brush.MAX_RADIUS, "BEYOND": brush._BEYOND, "VERSION": brush.VERSION,
+    }  # fmt: skip
+    assert {name: float(numbers[name]) for name in bounds} == bounds

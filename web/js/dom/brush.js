@@ -218,6 +218,7 @@ export class Brush {
     this.canvas.setPointerCapture?.(event.pointerId);
     this.points = [];
     this.#add(event);
+    this.#draw();
   }
 
   /** @param {PointerEvent} event */
@@ -261,7 +262,6 @@ export class Brush {
   #add(event) {
     this.place = this.#placeOf(event);
     this.points.push(...this.#inPhoto(this.place));
-    this.#draw();
   }
 
   /** Arrow keys move the brush, space and enter dab, brackets set its size. @param {KeyboardEvent} event */
