@@ -155,7 +155,14 @@ def _fetch(options: argparse.Namespace) -> int:
     wanted = dict.fromkeys(file for what in options.what for file in SETS.get(what) or (FILES[what],))
     missing = []
     for file in wanted:
-        path = next(_found(file, models), None)
+        # Those of one archive are of use in one folder.
+        others = [other for other in wanted if file.archive and other.archive == file.archive]
+        together = (
+            one
+            for one in _found(file, models)
+            if all((one.parent / other.name).is_file() for other in others)
+        )
+        path = next(together, None)
         if path is None:
             missing.append(file)
         else:
@@ -164,7 +171,7 @@ def _fetch(options: argparse.Namespace) -> int:
         return 0
     print(f"\nTo fetch, into {models}:")
     for file in missing:
-        print(f"  {file.what}: {_describe(file)}{_replaces(models / file.place / file.name)}")
+        print(f"  {file.what}: {_describe(file)}{_replaces(file, models)}")
     if not (options.accept_licence or _asks()):
         print(
             "Nothing was fetched: the licences were not accepted. Say yes to the question, or give --accept-licence.",
@@ -182,9 +189,12 @@ def _fetch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _replaces(target: Path) -> str:
+def _replaces(file: ModelFile, models: Path) -> str:
     """What a file takes the place of: one of its name that is something else."""
-    return f"; in place of {target}, which is {content_of(target).kind}" if target.is_file() else ""
+    target = models / file.place / file.name
+    if file.archive or not target.is_file():
+        return ""
+    return f"; in place of {target}, which is {content_of(target).kind}"
 
 
 def _asks() -> bool:

@@ -220,6 +220,17 @@ def test_another_file_in_the_archive_is_refused(server, models, capsys, monkeypa
     assert code == 1 and "is another file than was published" in failed
 
 
+@pytest.mark.parametrize("folder", ["buffalo_l", "models/buffalo_l"])
+def test_the_two_of_face_recognition_come_into_one_folder(server, models, capsys, published, folder):
+    """One of them alone, wherever it lies, is of no use."""
+    alone = models / "insightface" / folder / DETECTOR.name
+    alone.parent.mkdir(parents=True)
+    alone.write_bytes(published[DETECTOR.key])
+    code, said, _ = run(capsys, "fetch", "sd15", "--accept-licence", "--models", models)
+    assert code == 0 and "in place of" not in said
+    assert resolve.find_face_models([models / "insightface"])
+
+
 def test_a_folder_comes_through_the_hub_s_own_library(models, capsys, monkeypatch):
     asked = []
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *what, **how: asked.append((what, how)))
