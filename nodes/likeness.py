@@ -20,7 +20,7 @@ from ..consistentid_core.evaluation.judging import (
     recognise_photos,
 )
 from ..consistentid_core.evaluation.metrics.null_levels import levels_for
-from ..consistentid_core.evaluation.recognisers import COLOUR_ORDERS, RGB, Conditioner
+from ..consistentid_core.evaluation.recognisers import COLOUR_ORDERS, RGB, Conditioner, is_conditioner
 from ..consistentid_core.evaluation.wording import RecogniserReport, describe_likeness
 from ..consistentid_core.files.catalogue import JUDGE
 from ..consistentid_core.identity.face_choice import FACE_ORDERS, LARGE_TO_SMALL
@@ -230,7 +230,7 @@ class FaceLikeness(io.ComfyNode):
         if no_face == ERROR:
             _require_faces(judged)
         reports = [
-            RecogniserReport(one.name, isinstance(one, Conditioner), levels_for(one, own))
+            RecogniserReport(one.name, is_conditioner(one), levels_for(one, own))
             for one, own in zip(recognisers, vectors, strict=True)
         ]
         numbers = np.array([_number(one, score) for one in judged])

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -57,8 +59,9 @@ def pass_gate(
 
 
 def select_rows(batches: Sequence[Tensor], places: Sequence[int], what: str, pictures: int) -> list[Tensor]:
-    """The rows at places counted through all batches, batch by batch; a batch with none of them is left out.
+    """The rows at places counted through all batches, in the order of the places.
 
+    Neighbours of one batch stay a batch, since the sizes of others may differ.
     what: the name of the rows in the message.  pictures: how many rows there must be.
     Raises ValueError if there are others than pictures.
     """
@@ -68,10 +71,9 @@ def select_rows(batches: Sequence[Tensor], places: Sequence[int], what: str, pic
             f"{rows} {what} came with {pictures} scores; each score needs one. "
             "Connect what belongs to the same pictures."
         )
-    selected, start = [], 0
-    for batch in batches:
-        own = [place - start for place in places if start <= place < start + len(batch)]
-        if own:
-            selected.append(batch[torch.tensor(own, device=batch.device)])
-        start += len(batch)
+    homes = [(number, row) for number, batch in enumerate(batches) for row in range(len(batch))]
+    selected = []
+    for number, own in groupby((homes[place] for place in places), key=itemgetter(0)):
+        batch = batches[number]
+        selected.append(batch[torch.tensor([row for _, row in own], device=batch.device)])
     return selected

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..data.sources import Refusal, content_id
 from .findings import HIGHER, NOT_GIVEN, Findings, Metric
@@ -17,6 +17,9 @@ from .metrics.diversity import pairs_to_compare
 from .metrics.embedding import clip_t, cosine_pairs
 from .metrics.speed import seconds_by_phase
 from .vectors import stacked
+
+#: Orientations of EXIF by which a picture lies on its side in the file.
+_LYING = (5, 6, 7, 8)
 
 
 def of_faces(m: Material, out: Findings) -> None:
@@ -49,10 +52,12 @@ def of_faces(m: Material, out: Findings) -> None:
 
 
 def _sizes(m: Material) -> dict[Path, tuple[int, int]]:
+    """Width and height of the upright pictures, in which faces were found."""
     sizes = {}
     for item in m.items:
         with Image.open(item.picture) as picture:
-            sizes[item.picture] = picture.size
+            lies = picture.getexif().get(ExifTags.Base.Orientation) in _LYING
+            sizes[item.picture] = picture.size[::-1] if lies else picture.size
     return sizes
 
 

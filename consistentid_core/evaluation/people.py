@@ -1,6 +1,7 @@
 """The people of an evaluation: a folder of photos for each."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ ABOUT = "person.json"
 REFERENCE = "reference"
 #: What a prompt calls somebody of whom nothing is known.
 ANYBODY = "a person"
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 
 
 @dataclass(frozen=True)
@@ -92,4 +94,9 @@ def _word(folder: Path) -> str:
         ) from error
     if not isinstance(word, str) or not word.strip():
         raise EvaluationError(f"'{path}': word is {quoted(word)}, expected a text such as a woman. Mend it.")
-    return word.strip()
+    word = word.strip()
+    if not word.strip(".") or _NOT_IN_NAMES.search(word):  # a folder of pictures is called so
+        raise EvaluationError(
+            f"'{path}': word is {quoted(word)}, which is no name for a folder. Leave out signs such as / and :."
+        )
+    return word

@@ -211,7 +211,20 @@ def _from_json(content: Mapping[str, Any]) -> Plan:
     )
     values = {key: value for key, value in content.items() if key not in ("format", "version")}
     values |= {"people": people, "jobs": tuple(Job(**job) for job in content["jobs"])}
-    return Plan(**values | {"notes": tuple(content["notes"])})
+    plan = Plan(**values | {"notes": tuple(content["notes"])})
+    names = {person.name for person in people}
+    for job in plan.jobs:
+        _check_place(job.name)
+        if not (job.kind == PLAIN and plan.plain_workflow or job.kind == OF_A_PERSON and job.person in names):
+            raise KeyError(f"{job.kind} {job.person}")
+    return plan
+
+
+def _check_place(name: object) -> None:
+    """Pictures are written where jobs are called, and a plan may come from somebody else."""
+    path = Path(name) if isinstance(name, str) else Path()
+    if path.anchor or not path.parts or ".." in path.parts:
+        raise KeyError(f"{name} names no place below {PICTURES}")
 
 
 def described(plan: Plan, prompts: Iterable[Prompt]) -> str:

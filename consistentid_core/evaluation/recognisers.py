@@ -6,7 +6,7 @@ networks expect eyes, nose and mouth.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ import torch
 
 from ..errors import CheckpointError, MissingModelError
 from ..files.catalogue import RECOGNISER
+from ..files.quoting import quoted
 from ..identity.face_analysis import EMBEDDING_WIDTH, Face, FaceAnalyser, open_session, provider_for
 from ..identity.providers import AUTO
 
@@ -100,7 +101,7 @@ class OnnxRecogniser:
         if not np.isfinite(lengths).all() or (lengths == 0).any():
             raise CheckpointError(
                 f"The face recogniser '{self.path.name}' returned a vector of length "
-                f"{float(lengths[~(lengths > 0)][0])}. Its file is damaged: get it again."
+                f"{float(lengths[~(np.isfinite(lengths) & (lengths > 0))][0])}. Its file is damaged: get it again."
             )
         return (vectors / lengths).astype(np.float32)
 
@@ -161,6 +162,7 @@ def load_recogniser(
     chosen = provider_for(provider, device)  # first, since it says what to install
     data = path.read_bytes()
     model = _read_graph(path, data)
+    _check_whole(path, model)
     image = _check_image(path, model)
     output, size = _check_vector(path, model)
     content = model.SerializeToString() if _remove_other_inputs(model) else None
@@ -228,6 +230,32 @@ def _read_graph(path: Path, data: bytes) -> Any:
             "ONNX format, or get the file again."
         )
     return model
+
+
+def _check_whole(path: Path, model: Any) -> None:
+    """Refuses weights in other files: those could be any, and the sha256 of this one would say nothing of them."""
+    for holder in (model.graph, *model.functions):
+        for tensor in _tensors(holder):
+            if tensor.data_location == tensor.EXTERNAL:
+                named = next((one.value for one in tensor.external_data if one.key == "location"), "")
+                raise CheckpointError(
+                    f"{path.name} keeps weights in another file ('{quoted(named)}'), and only what is in the file "
+                    "itself is read. Save it in one piece (onnx.save without external data), or choose another one."
+                )
+
+
+def _tensors(holder: Any) -> Iterator[Any]:
+    """All tensors of a graph or a function, those of branches and loops in it too."""
+    yield from getattr(holder, "initializer", ())
+    sparse = list(getattr(holder, "sparse_initializer", ()))
+    for node in holder.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            sparse += (attribute.sparse_tensor, *attribute.sparse_tensors)
+            for inside in (attribute.g, *attribute.graphs):
+                yield from _tensors(inside)
+    for one in sparse:
+        yield from (one.values, one.indices)
 
 
 def _true_inputs(model: Any) -> list[Any]:

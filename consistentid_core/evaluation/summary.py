@@ -56,7 +56,7 @@ def _counts(m: Material) -> dict[str, int]:
 
 def _metric(m: Material, metric: Metric) -> dict[str, Any]:
     defined = np.ones(len(m.rows), bool) if metric.defined is None else metric.defined
-    values = np.where(defined, metric.values, np.nan)
+    values = _known(metric)
     found = estimate_median(values) if metric.median else m.whole(values)
     zero = None
     if metric.counts_misses:
@@ -74,6 +74,11 @@ def _metric(m: Material, metric: Metric) -> dict[str, Any]:
         "levels": [asdict(level) for level in metric.levels],
         "note": metric.note,
     }
+
+
+def _known(metric: Metric) -> np.ndarray:
+    """The values of the rows in which there can be one."""
+    return metric.values if metric.defined is None else np.where(metric.defined, metric.values, np.nan)
 
 
 def _other_metrics(m: Material, out: Findings) -> list[dict[str, Any]]:
@@ -135,6 +140,7 @@ def _grouped(out: Findings, names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _pictures(m: Material, out: Findings) -> list[dict[str, Any]]:
+    known = {metric.key: _known(metric) for metric in out.metrics}
     entries = []
     for number, row in enumerate(m.rows):
         item: Item = row.item
@@ -154,7 +160,7 @@ def _pictures(m: Material, out: Findings) -> list[dict[str, Any]]:
                 "phase": item.phase or None,
                 "faces": None if boxes is None else len(boxes),
                 "box": boxes[0].tolist() if boxes is not None and len(boxes) else None,
-                "values": {metric.key: float(metric.values[number]) for metric in out.metrics},
+                "values": {key: float(values[number]) for key, values in known.items()},
             }
         )
     return entries

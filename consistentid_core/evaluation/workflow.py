@@ -117,11 +117,11 @@ def without_identity(template: Workflow) -> Workflow:
         first = 1 if workflow[key]["class_type"] == "ConsistentIDSimple" else 0
         for number, name in ((first, "prompt"), (first + 1, "negative_prompt")):
             plain = f"{key}_{name}"
-            text = {"clip": inputs["clip"], "text": inputs.get(name, "")}
+            text = {"clip": _connected(workflow[key], "clip"), "text": inputs.get(name, "")}
             workflow[plain] = {"class_type": "CLIPTextEncode", "inputs": text}
             _relink(workflow, [key, number], [plain, 0])
     for key in appliers:
-        _relink(workflow, [key, 0], workflow[key]["inputs"]["model"])
+        _relink(workflow, [key, 0], _connected(workflow[key], "model"))
     needed = set(_upstream(workflow, output_node(workflow)))
     return {key: node for key, node in workflow.items() if key in needed}
 
@@ -207,8 +207,17 @@ def _inputs(workflow: Workflow, name: str) -> Iterator[Place]:
 def _show_instead_of_saving(workflow: Workflow) -> None:
     """The picture is fetched; a second copy in the server's output folder would only fill its disk."""
     node = workflow[output_node(workflow)]
+    node["inputs"] = {"images": _connected(node, "images")}
     node["class_type"] = "PreviewImage"
-    node["inputs"] = {"images": node["inputs"]["images"]}
+
+
+def _connected(node: Mapping[str, Any], name: str) -> Any:
+    """What is connected to an input that a node cannot do without."""
+    if name not in node["inputs"]:
+        raise EvaluationError(
+            f"A {node['class_type']} of the workflow has nothing connected to {name}. Connect it and export again."
+        )
+    return node["inputs"][name]
 
 
 def _relink(workflow: Workflow, old: list[Any], new: list[Any]) -> None:

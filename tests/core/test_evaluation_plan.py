@@ -122,7 +122,9 @@ def test_nobody_is_an_error(tmp_path):
         find_people(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"word": 3}', '{"word": " "}'])
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"word": 3}', '{"word": " "}', '{"word": "../../x"}', '{"word": "a\\\\b"}', '{"word": ".."}']
+)
 def test_a_damaged_note_on_a_person_is_named(tmp_path, text):
     folder = write_people(tmp_path)
     (folder / "anna" / "person.json").write_text(text)
@@ -215,6 +217,18 @@ def test_what_a_workflow_has_no_place_for_is_named(tmp_path):
         output_node(two)
 
 
+def test_an_input_that_a_workflow_leaves_open_is_named():
+    open_saver = workflow()
+    next(node for node in open_saver.values() if node["class_type"] == "SaveImage")["inputs"].pop("images")
+    with pytest.raises(EvaluationError, match="SaveImage .* has nothing connected to images"):
+        fill(open_saver, photo="a", prompt="b", seed=1)
+    for kind, name in (("ConsistentIDFaceEncoder", "clip"), ("ConsistentIDApply", "model")):
+        opened = workflow()
+        next(node for node in opened.values() if node["class_type"] == kind)["inputs"].pop(name)
+        with pytest.raises(EvaluationError, match=f"{kind} .* has nothing connected to {name}"):
+            without_identity(opened)
+
+
 def test_another_number_of_people_than_the_protocols_is_said(tmp_path):
     people, _ = find_people(write_people(tmp_path))
     plan = make_plan(PAPER, people, PAPER.prompts(), workflow())
@@ -235,6 +249,24 @@ def test_a_damaged_plan_is_named(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(EvaluationError, match=r"plan\.json"):
         read_plan(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/tmp/outside", "anna/../../x", "", 3])
+def test_a_plan_that_leads_out_of_its_folder_is_refused(tmp_path, name):
+    content = json.loads(write_plan(tmp_path / "run", small_plan(tmp_path / "people")).read_text("utf-8"))
+    content["jobs"][0]["name"] = name
+    (tmp_path / "run" / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(EvaluationError, match=r"plan\.json.*names no place below"):
+        read_plan(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("key", "value"), [("person", "nobody"), ("kind", "other")])
+def test_a_job_that_a_plan_knows_nothing_of_is_refused(tmp_path, key, value):
+    content = json.loads(write_plan(tmp_path / "run", small_plan(tmp_path / "people")).read_text("utf-8"))
+    content["jobs"][0][key] = value
+    (tmp_path / "run" / "plan.json").write_text(json.dumps(content))
+    with pytest.raises(EvaluationError, match=r"plan\.json.* is no plan of version 1"):
+        read_plan(tmp_path / "run")
 
 
 def test_no_plan_says_how_to_make_one(tmp_path):

@@ -2,11 +2,13 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from evaluation_data import Angles, find_several, hand_networks, metric, painted, save, several
+from PIL import Image
 
 from consistentid_core.errors import EvaluationError
 from consistentid_core.evaluation.feature_store import FeatureStore
@@ -219,6 +221,32 @@ def test_a_reference_without_a_face_is_no_miss_of_the_model(collection):
     found = metric(result, "face_sim/judge")
     assert (found.found["n"], found.as_zero["n"], found.missed) == (1, 2, 1)
     assert [one["reason"] for one in result["problems"]] == ["no face in the reference"]
+
+
+def test_what_cannot_be_known_of_a_picture_has_no_value_in_its_row(collection):
+    """Else a comparison of two runs, and pictures.csv, would count a rank that nobody has."""
+    save(collection.items[2].subjects[0].reference, painted(None))
+    cleo = Subject("cleo", save(collection.items[0].picture.with_name("cleo.png"), painted(120)))
+    collection.items.append(Item("c", collection.items[3].picture, (cleo,)))
+    result = score(collection, hand_networks(), FeatureStore(None))
+    ben = [picture["values"] for picture in result["pictures"] if picture["person"] == "ben"]
+    assert all(math.isnan(values[key]) for values in ben for key in ("rank/judge", "top1/judge"))
+
+
+def test_a_turned_photo_s_face_is_a_share_of_the_upright_picture(collection):
+    """A camera's picture lies on its side in the file; boxes are those of the upright one."""
+    upright = np.pad(painted(10), ((64, 0), (0, 0), (0, 0)))  # the face is at the bottom
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(upright)).save(collection.items[0].picture, exif=exif)
+    networks = hand_networks()
+    (face,) = networks.detect(painted(10))
+    networks.detect = lambda picture: [
+        replace(face, box=(8.0, len(picture) - 56.0, 56.0, len(picture) - 8.0), points=face.points)
+    ]
+    collection.items = collection.items[:1]
+    result = score(collection, networks, FeatureStore(None))
+    assert metric(result, "face_share").found["mean"] == pytest.approx(48 * 48 / (64 * 128))
 
 
 def test_nothing_that_can_be_scored_is_an_error(collection):

@@ -168,15 +168,43 @@ def test_a_missing_file_and_an_unknown_colour_order_are_named(tmp_path):
         load_recogniser(tmp_path / "nowhere.onnx", CPU, colours="GBR")
 
 
-def test_a_network_without_an_answer_is_no_judge(tmp_path):
-    black = np.zeros((1, SIDE, SIDE, 3), np.uint8)
+@pytest.mark.parametrize("value", [0.0, np.inf, np.nan])
+def test_a_network_without_an_answer_is_no_judge(tmp_path, value):
+    white = np.full((1, SIDE, SIDE, 3), 255, np.uint8)
     path = write_network(tmp_path / "damaged.onnx")
     model = onnx.load(path)
     weight = next(one for one in model.graph.initializer if one.name == "weight")
-    weight.CopyFrom(numpy_helper.from_array(np.zeros(tuple(weight.dims), np.float32), "weight"))
+    weight.CopyFrom(numpy_helper.from_array(np.full(tuple(weight.dims), value, np.float32), "weight"))
     onnx.save(model, path)
-    with pytest.raises(CheckpointError, match="vector of length 0"):
-        load_recogniser(path, CPU).embed(black)
+    with pytest.raises(CheckpointError, match=f"vector of length {value}"):
+        load_recogniser(path, CPU).embed(white)
+
+
+@pytest.mark.parametrize("place", ["initializer", "attribute", "subgraph"])
+def test_weights_in_other_files_are_refused(tmp_path, place):
+    """Any file could be named there, and the sha256 beside the scores would not be that of the weights."""
+    path = write_network(tmp_path / "split.onnx")
+    model = onnx.load(path)
+    weight = next(one for one in model.graph.initializer if one.name == "weight")
+    (tmp_path / "secret.bin").write_bytes(weight.raw_data)
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="secret.bin")
+    constant = helper.make_node("Constant", [], ["weight"], value=weight)
+    if place != "initializer":
+        model.graph.initializer.remove(weight)
+    if place == "attribute":
+        model.graph.node.insert(0, constant)
+    if place == "subgraph":
+        weights = [helper.make_tensor_value_info("weight", TensorProto.FLOAT, list(weight.dims))]
+        inside = helper.make_graph([constant], "inside", [], weights)
+        always = helper.make_node("Constant", [], ["always"], value=numpy_helper.from_array(np.array(True)))
+        branch = helper.make_node("If", ["always"], ["weight"], then_branch=inside, else_branch=inside)
+        model.graph.node.insert(0, branch)
+        model.graph.node.insert(0, always)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match=r"split.onnx keeps weights in another file \('secret.bin'\)"):
+        load_recogniser(path, CPU)
 
 
 def test_only_aligned_faces_are_taken(tmp_path):

@@ -111,6 +111,13 @@ def test_a_judge_of_its_own_decides_and_the_conditioner_is_told_beside():
     assert output.args[1][1] != pytest.approx(other, abs=1e-3)
 
 
+def test_the_conditioner_loaded_as_a_judge_still_flatters(models):
+    name = "models/buffalo_l/w600k_r50.onnx"
+    judge = LoadFaceRecogniser.execute(name).args[0]
+    (scale,) = likeness(ONE, photos=image(ONE), recogniser=judge).ui[SCALE_KEY]
+    assert [one["flatters"] for one in scale["recognisers"]] == [True, True]
+
+
 def test_a_judge_s_levels_come_from_the_person_s_own_photos():
     (scale,) = likeness(ONE, photos=image(ONE, OTHER, THIRD)).ui[SCALE_KEY]
     same, other = scale["recognisers"][0]["levels"]
@@ -247,6 +254,17 @@ def test_pictures_of_a_list_may_differ_in_size_and_stay_a_list():
     accepted, rejected, *_ = gate(image=sizes, scores=[0.1, 0.9, 0.2, 0.3, 0.8, 0.7], count=3)
     assert [tuple(batch.shape[:2]) for batch in accepted] == [(1, 2), (2, 4)]
     assert [tuple(batch.shape[:2]) for batch in rejected] == [(1, 2), (2, 3)]
+
+
+def test_of_a_list_all_outputs_come_in_one_order():
+    """Pictures one by one or in batches, the latents all in one: row by row they belong together."""
+    latent, mask = {"samples": torch.arange(8.0).view(8, 1, 1, 1)}, torch.arange(8.0).view(8, 1, 1)
+    for image in (EIGHT.split(1), EIGHT.split(3), (EIGHT,)):
+        accepted, _, scores, *_, latents, masks, _ = gate(image=image, count=4, latent=[latent], mask=[mask])
+        assert scores == [0.9, 0.8, 0.7, 0.4]
+        assert torch.equal(torch.cat(accepted), EIGHT[[1, 5, 3, 6]])
+        assert torch.cat([one["samples"] for one in latents]).flatten().tolist() == [1, 5, 3, 6]
+        assert torch.cat(masks).flatten().tolist() == [1, 5, 3, 6]
 
 
 def test_what_is_not_there_is_not_handed_on():
