@@ -83,7 +83,8 @@ def described(found: Mapping[str, Any]) -> str:
     if found["other_networks"]:
         lines.append(f"Judged by different networks, so not compared: {', '.join(found['other_networks'])}")
     lines.append(
-        "p: how often signs flipped at random differ as much. With many metrics, some are small by chance."
+        "p: how often signs flipped at random differ as much, a person's all at once where there are five people or "
+        "more. With many metrics, some are small by chance."
     )
     return "\n".join(lines)
 
@@ -112,7 +113,7 @@ def _difference(
         for pictures in (a, b)
     )
     both = ~np.isnan(first) & ~np.isnan(second)
-    difference, chance = paired_test(first, second)
+    difference, chance = paired_test(first, second, [picture["person"] for picture in a])
     return {
         "key": metric["key"],
         "title": metric["title"],

@@ -13,6 +13,8 @@ FEWEST_GROUPS = 5
 RESAMPLES = 2000
 _SEED = 20240416
 LEVEL = 0.95
+#: Numbers of one array while resampling; more need memory and are no faster.
+_MOST_NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,41 @@ def estimate(values: np.ndarray, groups: Sequence[Hashable] | None = None) -> Es
     return _estimate(values, groups, lambda sums, counts: sums.sum(-1) / counts.sum(-1))
 
 
-def estimate_median(values: np.ndarray) -> Estimate:
-    """The median in place of the mean; pictures are resampled."""
-    found = values[~np.isnan(values)]
-    if len(found) < 2:
-        return Estimate(len(found), *(float(found[0]) if len(found) else np.nan, np.nan, np.nan))
-    draws = np.random.default_rng(_SEED).integers(len(found), size=(RESAMPLES, len(found)))
-    low, high = np.quantile(np.median(found[draws], axis=1), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return Estimate(len(found), float(np.median(found)), float(low), float(high))
+def estimate_median(values: np.ndarray, groups: Sequence[Hashable] | None = None) -> Estimate:
+    """The median in place of the mean; see :func:`estimate`."""
+    values = np.asarray(values, np.float64)
+    kept = ~np.isnan(values)
+    found = values[kept]
+    people, units = _units(kept, groups)
+    median = float(np.median(found)) if len(found) else float("nan")
+    if len(set(units)) < 2:
+        return Estimate(len(found), median, float("nan"), float("nan"), people)
+    order = np.argsort(found)
+    found, units = found[order], units[order]
+    drawn, number = np.random.default_rng(_SEED), int(units.max()) + 1
+    medians: list[np.ndarray] = []
+    for start in range(0, RESAMPLES, step := _at_once(len(found))):
+        size = min(step, RESAMPLES - start)
+        # How often each is drawn; of the values in order, the one or two in the middle of all draws.
+        upto = drawn.multinomial(number, np.full(number, 1 / number), size=size)[:, units].cumsum(axis=1)
+        middle = [(upto > (upto[:, -1:] - less) // 2).argmax(axis=1) for less in (1, 0)]
+        medians.append((found[middle[0]] + found[middle[1]]) / 2)
+    low, high = np.quantile(np.concatenate(medians), ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return Estimate(len(found), median, float(low), float(high), people)
+
+
+def _units(kept: np.ndarray, groups: Sequence[Hashable] | None) -> tuple[int, np.ndarray]:
+    """What is resampled: how many people there are, or 0, and the number of each kept value's own."""
+    names = [] if groups is None else [group for group, keep in zip(groups, kept, strict=True) if keep]
+    places = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    if len(places) < FEWEST_GROUPS:
+        return 0, np.arange(int(kept.sum()))
+    return len(places), np.array([places[name] for name in names])
+
+
+def _at_once(values: int) -> int:
+    """Draws that are held in memory together."""
+    return min(RESAMPLES, max(1, _MOST_NUMBERS // values))
 
 
 def _estimate(
@@ -60,14 +89,8 @@ def _estimate(
     kept = ~np.isnan(values)
     found = values[kept]
     mean = float(found.mean()) if len(found) else float("nan")
-    names = [] if groups is None else [group for group, keep in zip(groups, kept, strict=True) if keep]
-    people = len(set(names))
-    if people >= FEWEST_GROUPS:
-        places = {name: number for number, name in enumerate(dict.fromkeys(names))}
-        numbers = np.array([places[name] for name in names])
-        sums, counts = np.bincount(numbers, found), np.bincount(numbers).astype(np.float64)
-    else:
-        people, sums, counts = 0, found, np.ones(len(found))
+    people, units = _units(kept, groups)
+    sums, counts = np.bincount(units, found), np.bincount(units).astype(np.float64)
     if len(sums) < 2:
         return Estimate(len(found), mean, float("nan"), float("nan"), people)
     if np.ptp(sums / counts) == 0:
@@ -81,8 +104,9 @@ def _estimate(
             vectorized=True,
             n_resamples=RESAMPLES,
             confidence_level=LEVEL,
-            # Corrected for bias and skewness where there is enough to correct by.
-            method="BCa" if len(sums) >= 10 else "percentile",
+            batch=_at_once(len(sums)),
+            # Corrected for bias and skewness where there is enough to correct by, and not so much that none is left.
+            method="BCa" if 10 <= len(sums) <= RESAMPLES else "percentile",
             **_same_draws(bootstrap),
         )
     low, high = (float(end) for end in result.confidence_interval)
@@ -100,23 +124,27 @@ def _same_draws(function: Callable[..., Any]) -> dict[str, np.random.Generator]:
     return {name: np.random.default_rng(_SEED)}
 
 
-def paired_test(a: np.ndarray, b: np.ndarray) -> tuple[Estimate, float]:
+def paired_test(
+    a: np.ndarray, b: np.ndarray, groups: Sequence[Hashable] | None = None
+) -> tuple[Estimate, float]:
     """The mean of b - a with its interval, and the chance of such a difference if there were none.
 
-    a, b: (n,) values of the same pictures; pairs with a NaN are left out.
-    The chance is that of a sign-flip permutation test, two-sided; NaN with fewer than two pairs.
+    a, b: (n,) values of the same pictures; pairs with a NaN are left out.  groups: as of :func:`estimate`.
+    The chance is that of a sign-flip permutation test, two-sided; NaN with fewer than two pairs. With people enough
+    to resample, the sign of all pictures of a person is flipped at once.
     """
     from scipy.stats import permutation_test
 
     difference = np.asarray(b, np.float64) - np.asarray(a, np.float64)
-    difference = difference[~np.isnan(difference)]
-    found = estimate(difference)
-    if len(difference) < 2:
+    kept = ~np.isnan(difference)
+    found = estimate(difference, groups)
+    flipped = np.bincount(_units(kept, groups)[1], difference[kept])
+    if len(flipped) < 2:
         return found, float("nan")
-    if not difference.any():
+    if not flipped.any():
         return found, 1.0
     test = permutation_test(
-        (difference,),
+        (flipped,),
         lambda values, axis=-1: np.mean(values, axis=axis),
         permutation_type="samples",
         vectorized=True,

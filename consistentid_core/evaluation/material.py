@@ -125,8 +125,9 @@ class Material:
     def stack(self, features: Mapping[str, np.ndarray], paths: Sequence[Path | None]) -> np.ndarray:
         return stacked(features, [self.contents.get(path) if path is not None else None for path in paths])
 
-    def whole(self, values: np.ndarray) -> Estimate:
-        return estimate(values, [row.subject.name for row in self.rows])
+    def whole(self, values: np.ndarray, how: Callable[..., Estimate] = estimate) -> Estimate:
+        """All rows together, each being one of its person's."""
+        return how(values, [row.subject.name for row in self.rows])
 
     def levels(
         self,

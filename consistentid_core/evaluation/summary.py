@@ -57,7 +57,7 @@ def _counts(m: Material) -> dict[str, int]:
 def _metric(m: Material, metric: Metric) -> dict[str, Any]:
     defined = np.ones(len(m.rows), bool) if metric.defined is None else metric.defined
     values = _known(metric)
-    found = estimate_median(values) if metric.median else m.whole(values)
+    found = m.whole(values, estimate_median if metric.median else estimate)
     zero = None
     if metric.counts_misses:
         counted = np.where(np.isnan(metric.values), 0.0, np.maximum(metric.values, 0.0))
@@ -107,9 +107,10 @@ def _other_metrics(m: Material, out: Findings) -> list[dict[str, Any]]:
         add("diversity", "Diversity of faces (LPIPS)", HIGHER, out.diversity, perceptual.name)
     for key, one in out.distances.items():
         assert m.networks.inception is not None
-        spread = one.spread
-        value = Estimate(one.drawn, one.value, one.value - spread, one.value + spread)
+        value = Estimate(one.drawn, one.value, float("nan"), float("nan"))
         note = f"{one.drawn:,} pictures, {one.photos:,} photos" + (", too few" if one.is_small else "")
+        # No bootstrap interval, so it does not stand where those do.
+        note += f", ± {one.spread:.4f} between subsets" if np.isfinite(one.spread) else ""
         add(key, key.upper(), LOWER, value, m.networks.inception.name, note)
     for phase, times in out.times.items():
         add(f"seconds_{phase}", f"Seconds, {PHASES[phase]}", LOWER, times)

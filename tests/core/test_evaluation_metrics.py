@@ -1,6 +1,7 @@
 """Intervals, distances between sets, and the small metrics: by hand, and against the libraries they stand for."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -87,6 +88,30 @@ def test_a_median_has_its_interval():
     assert estimate_median(np.array([NAN])).n == 0
 
 
+def test_a_median_s_interval_knows_people_too():
+    """Fifteen people with twenty pictures each that are nearly the same."""
+    people = np.repeat(np.arange(15), 20)
+
+    def covers(known):
+        values = RANDOM.normal(size=15)[people] + 0.1 * RANDOM.normal(size=len(people))
+        found = estimate_median(values, list(people) if known else None)
+        assert found.groups == (15 if known else 0) and found.mean == np.median(values)
+        return found.low <= 0.0 <= found.high
+
+    assert np.mean([covers(True) for _ in range(60)]) >= 0.85
+    assert np.mean([covers(False) for _ in range(60)]) <= 0.6
+
+
+def test_many_pictures_take_no_more_memory_than_a_few_of_them_at_once():
+    values = RANDOM.normal(size=20_000)
+    tracemalloc.start()
+    estimate_median(values)
+    found = estimate(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.low < values.mean() < found.high and peak < 300e6
+
+
 def test_a_paired_difference_is_tested_by_its_pairs():
     a = RANDOM.normal(size=30)
     found, chance = paired_test(a, a + 0.2 + 0.02 * RANDOM.normal(size=30))
@@ -137,6 +162,15 @@ def test_kid_by_hand():
     mixed = sum(kernel(x, y) for x in (0, 1) for y in (1, 2)) / 4
     expected = kernel(0, 1) + kernel(1, 2) - 2 * mixed
     assert kid(drawn, photos).value == pytest.approx(expected)
+
+
+def test_kid_of_few_pictures_asks_all_photos():
+    """One draw of three photos out of a thousand would say how it was drawn."""
+    photos, drawn = RANDOM.normal(size=(1000, 4)), RANDOM.normal(size=(3, 4))
+    found = [kid(drawn, photos[order]) for order in (np.arange(1000), np.arange(1000)[::-1])]
+    assert all(one.spread > 0 for one in found)
+    assert abs(found[0].value - found[1].value) < 3 * found[0].spread / 10 * 2**0.5
+    assert math.isnan(kid(drawn, photos[:3]).spread)  # there is nothing to draw
 
 
 def test_sets_that_cannot_be_compared_are_named():

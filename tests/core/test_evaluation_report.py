@@ -1,5 +1,6 @@
 """The report and the comparison of two results."""
 
+import base64
 import csv
 import io
 import json
@@ -9,13 +10,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from evaluation_data import hand_networks, painted, save
+from PIL import Image
 
+from consistentid_core.data.sources import open_photo
 from consistentid_core.errors import EvaluationError
 from consistentid_core.evaluation.checksums import Network
 from consistentid_core.evaluation.compare import compare, described
 from consistentid_core.evaluation.feature_store import FeatureStore
 from consistentid_core.evaluation.pictures import Collection, Item, Subject
-from consistentid_core.evaluation.report import charts, page, write_report
+from consistentid_core.evaluation.report import charts, page, sheets, write_report
+from consistentid_core.evaluation.report.style import STYLE
 from consistentid_core.evaluation.result import read_result, write_result
 from consistentid_core.evaluation.score import score
 
@@ -138,6 +142,27 @@ def test_tables_and_json_lie_beside_the_page(result, tmp_path):
     assert json.loads((tmp_path / "scores.json").read_text()) == result
 
 
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_two_colours_of_the_legend_look_alike(dark):
+    scheme = STYLE.split("prefers-color-scheme: dark")[dark]
+    colours = dict(re.findall(r"(--\w+): #([0-9a-f]{6})", scheme))
+    shown = [colours[name] for name in ("--value", *charts.LEVEL_COLOURS.values())]
+    red_green_blue = np.array([[int(one[n : n + 2], 16) for n in (0, 2, 4)] for one in shown], float)
+    apart = np.linalg.norm(red_green_blue[:, None] - red_green_blue[None], axis=2)
+    assert apart[np.triu_indices(len(shown), 1)].min() > 60
+
+
+def test_a_picture_is_shown_as_it_was_judged(tmp_path):
+    """Upright, and clear where it is clear: what has no colour is no black."""
+    clear = Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    clear.save(tmp_path / "clear.png")
+    data = base64.b64decode(re.search(r"base64,([^\"]+)", sheets.embedded(tmp_path / "clear.png", 64, ""))[1])
+    judged = open_photo((tmp_path / "clear.png").read_bytes())[0]
+    np.testing.assert_allclose(np.asarray(Image.open(io.BytesIO(data))), judged, atol=3)
+    (tmp_path / "half.png").write_bytes((tmp_path / "clear.png").read_bytes()[:60])
+    assert sheets.embedded(tmp_path / "half.png", 64, "") == ""
+
+
 def test_values_lie_where_the_axis_says():
     axis = charts.Axis(0.0, 1.0)
     assert axis.x(0) == 6 and axis.x(1) == 394 and axis.x(0.5) == 200 and axis.x(7) == 394
@@ -146,7 +171,7 @@ def test_values_lie_where_the_axis_says():
     assert "<circle" not in charts.interval({"mean": None, "low": None, "high": None}, axis)
 
 
-@pytest.mark.parametrize(("highest", "end"), [(0.3, 0.4), (312, 400), (16, 20), (1, 2)])
+@pytest.mark.parametrize(("highest", "end"), [(0.3, 0.4), (312, 400), (16, 20), (1, 2), (1.7e9, 2e9)])
 def test_an_axis_ends_at_a_round_number(highest, end):
     assert charts.axis_of([highest]).high == pytest.approx(end)
 
@@ -172,6 +197,20 @@ def test_what_could_not_be_paired_is_counted(tmp_path):
     b["pictures"][0]["seed"] = 99
     found = compare(a, b)
     assert (found["pairs"], found["only_a"], found["only_b"]) == (2, 1, 2)
+
+
+def test_pictures_of_one_person_are_no_proofs_of_their_own(tmp_path):
+    """Five people with many pictures each that go their person's way: five signs to flip, not forty."""
+    a, b = scored(tmp_path, [1] * 5, "a"), scored(tmp_path, [1] * 5, "b")
+    for result, change in ((a, 0.0), (b, 0.1)):
+        result["pictures"] = [
+            {**one, "seed": 100 * person + copy, "values": {**one["values"], "face_sim/judge": 0.5 + change + person / 50}}
+            for person, one in enumerate(result["pictures"])
+            for copy in range(8)
+        ]
+    one = next(metric for metric in compare(a, b)["metrics"] if metric["key"] == "face_sim/judge")
+    assert (one["difference"]["n"], one["difference"]["groups"]) == (40, 5)
+    assert one["p"] == pytest.approx(2 / 2**5)
 
 
 def test_without_seeds_names_are_paired(tmp_path):

@@ -50,20 +50,20 @@ def kid(drawn: np.ndarray, photos: np.ndarray) -> Distance:
     from torchmetrics.image.kid import KernelInceptionDistance
 
     _check(drawn, photos)
-    smaller = min(len(drawn), len(photos))
+    size = min(_SUBSET, len(drawn), len(photos))
+    # One subset of everything where there is no more: subsets of it would be the same ones again.
+    several = max(len(drawn), len(photos)) > size
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says that it keeps all features, which are here already
         torch.manual_seed(_SEED)
-        # One subset of everything where there is no more: subsets of it would be the same ones again.
         metric = KernelInceptionDistance(
             feature=_pass_through(drawn.shape[1]),
-            subsets=_SUBSETS if smaller > _SUBSET else 1,
-            subset_size=min(_SUBSET, smaller),
+            subsets=_SUBSETS if several else 1,
+            subset_size=size,
         )
         metric.update(torch.from_numpy(photos).double(), real=True)
         metric.update(torch.from_numpy(drawn).double(), real=False)
         mean, spread = metric.compute()
-    several = smaller > _SUBSET
     return Distance(float(mean), len(drawn), len(photos), float(spread) if several else float("nan"))
 
 

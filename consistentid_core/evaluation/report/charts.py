@@ -14,7 +14,7 @@ LEVEL_COLOURS = {
     OTHER_PERSON: "--other",
     NO_IDENTITY: "--none",
     ITSELF: "--self",
-    "chance": "--other",
+    "chance": "--chance",
 }
 _WIDTH, _HEIGHT, _PAD = 400, 30, 6
 
@@ -41,7 +41,7 @@ SHARE = Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), "{:.0%}")
 def axis_of(values: Sequence[float | None]) -> Axis:
     """An axis from 0 to a round number over all values."""
     highest = max((value for value in values if value is not None), default=1.0)
-    step = next(step for exponent in range(-3, 6) for step in (10**exponent, 2 * 10**exponent, 5 * 10**exponent)
+    step = next(step for exponent in range(-3, 300) for step in (10**exponent, 2 * 10**exponent, 5 * 10**exponent)
                 if highest <= 4 * step)  # fmt: skip
     return Axis(0.0, 4 * step, tuple(step * number for number in range(5)))
 
@@ -129,8 +129,6 @@ def legend(names: Sequence[str]) -> str:
     entries += [
         f'<span><i style="background:var({colour})"></i>{escape(name)}</span>'
         for name, colour in LEVEL_COLOURS.items()
-        if name in names and name != "chance"
+        if name in names
     ]
-    if "chance" in names:
-        entries.append('<span><i style="background:var(--other)"></i>chance</span>')
     return f'<div class="legend">{"".join(entries)}</div>'

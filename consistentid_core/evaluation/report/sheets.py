@@ -7,7 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from ...data.sources import UnusableError, open_photo
 
 #: Of a picture and of the reference in its corner, in pixels.
 _SIDE, _REFERENCE_SIDE = 360, 120
@@ -30,11 +32,10 @@ def sheet(pictures: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> str:
 
 
 def embedded(path: Path, side: int, alt: str, kind: str = "") -> str:
-    """A picture as an element that holds it; empty if it is not there any more."""
+    """A picture as an element that holds it; empty if it is not there any more. Upright and in RGB, as it was judged."""
     try:
-        with Image.open(path) as opened:
-            small = ImageOps.exif_transpose(opened).convert("RGB")
-    except OSError:
+        small = Image.fromarray(open_photo(path.read_bytes())[0])
+    except (OSError, UnusableError):
         return ""
     small.thumbnail((side, side))
     buffer = io.BytesIO()
