@@ -54,7 +54,11 @@ def describe_levels(report: RecogniserReport) -> str:
     """What a recogniser's scores are read against, in a sentence or two."""
     levels = [
         f"{level.name} {level.typical:.2f} ({level.low:.2f} to {level.high:.2f}, "
-        + (f"measured on {level.measured_pairs} pairs)" if level.is_measured else "published)")
+        + (
+            f"measured on {level.measured_pairs} pairs)"
+            if level.is_measured
+            else f"not measured: usual for networks such as {level.source})"
+        )
         for level in report.levels
     ]
     sentences = ["; ".join(levels) + "." if levels else NO_LEVELS]

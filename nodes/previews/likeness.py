@@ -30,7 +30,8 @@ def likeness_ui(
     Under :data:`UI_KEY` one entry per picture shown, as of photos with faces, with ``score`` (what stands for the
     picture) and ``scores`` (of each recogniser: ``best``, ``mean``; empty without a face).
     Under :data:`SCALE_KEY` one entry: ``scores`` of all pictures, and ``recognisers``, each with ``name``,
-    ``flatters`` and ``levels``: ``kind`` (same, other), ``typical``, ``low``, ``high``, ``pairs``.
+    ``flatters`` and ``levels``: ``kind`` (same, other), ``typical``, ``low``, ``high``, ``pairs``,
+    ``source``.
     """
     shown = list(zip(pictures, judged, scores, strict=True))[:MAX_PICTURES]
     entries = [
@@ -61,6 +62,7 @@ def _recogniser(report: RecogniserReport) -> dict[str, Any]:
                 "low": round(level.low, 4),
                 "high": round(level.high, 4),
                 "pairs": level.measured_pairs,
+                "source": level.source,
             }
             for level in report.levels
         ],

@@ -144,7 +144,9 @@ def test_own_photos_take_the_place_of_what_was_published():
     arcface, unknown = SimpleNamespace(size=512), SimpleNamespace(size=300)
     same, other = levels_for(arcface)
     assert (same.typical, other.typical) == (0.46, 0.05) and not same.is_measured
+    assert {level.source for level in (same, other)} == {"ArcFace, 512 numbers"}
     measured, still = levels_for(arcface, at(0, 60))
+    assert measured.source == ""
     assert measured.is_measured and measured.typical == pytest.approx(0.5) and still == other
     assert published_levels(unknown) == () == levels_for(unknown, at(0))
     assert [level.name for level in levels_for(unknown, at(0, 60))] == [SAME_PERSON]

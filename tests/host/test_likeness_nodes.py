@@ -123,7 +123,10 @@ def test_a_judge_s_levels_come_from_the_person_s_own_photos():
     same, other = scale["recognisers"][0]["levels"]
     assert (same["kind"], same["pairs"]) == ("same", 3) and same["low"] < same["typical"] < same["high"]
     assert (other["kind"], other["pairs"], other["typical"]) == ("other", 0, 0.05)
-    assert "measured on 3 pairs" in likeness(ONE, photos=image(ONE, OTHER, THIRD)).args[4]
+    assert (same["source"], other["source"]) == ("", "ArcFace, 512 numbers")
+    text = likeness(ONE, photos=image(ONE, OTHER, THIRD)).args[4]
+    assert "measured on 3 pairs" in text
+    assert "not measured: usual for networks such as ArcFace, 512 numbers" in text
 
 
 def test_a_picture_without_a_face_counts_0_or_stops():

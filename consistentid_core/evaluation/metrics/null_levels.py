@@ -23,8 +23,9 @@ class NullLevel:
     """One level on the axis of a likeness.
 
     name: :data:`SAME_PERSON`, :data:`OTHER_PERSON` or one of the caller's.
-    typical, low, high: cosines; the last two hold most pairs.
-    measured_pairs: how many pairs it was measured on; 0 for a level that was published for this kind of recogniser.
+    typical, low, high: cosines; between the last two lie nine tenths of measured pairs, or what others report.
+    measured_pairs: how many pairs it was measured on; 0 for what is usual for recognisers of this size.
+    source: of which recognisers it is usual; empty if it was measured.
     """
 
     name: str
@@ -32,6 +33,7 @@ class NullLevel:
     low: float
     high: float
     measured_pairs: int = 0
+    source: str = ""
 
     @property
     def is_measured(self) -> bool:
@@ -39,22 +41,23 @@ class NullLevel:
         return self.measured_pairs > 0
 
 
+_LIKE_ARCFACE, _LIKE_SFACE = "ArcFace, 512 numbers", "SFace, 128 numbers"
 #: ArcFace-type recognisers with 512 numbers. Source: EVALUATION 2: real photos of one person score 0.30 to 0.77 with
-#: a median near 0.46; strangers scatter around 0.05.
+#: a median near 0.46; strangers scatter around 0.05, how far is our estimate.
 ARCFACE = (
-    NullLevel(SAME_PERSON, 0.46, 0.30, 0.77),
-    NullLevel(OTHER_PERSON, 0.05, -0.10, 0.20),
+    NullLevel(SAME_PERSON, 0.46, 0.30, 0.77, source=_LIKE_ARCFACE),
+    NullLevel(OTHER_PERSON, 0.05, -0.10, 0.20, source=_LIKE_ARCFACE),
 )
-#: SFace. Source: EVALUATION 2, colour photos.
+#: SFace. Source: EVALUATION 2, a few colour photos of one person, and others.
 _SFACE = (
-    NullLevel(SAME_PERSON, 0.75, 0.72, 0.78),
-    NullLevel(OTHER_PERSON, 0.10, 0.05, 0.23),
+    NullLevel(SAME_PERSON, 0.75, 0.72, 0.78, source=_LIKE_SFACE),
+    NullLevel(OTHER_PERSON, 0.10, 0.05, 0.23, source=_LIKE_SFACE),
 )
 _SFACE_SIZE, _ARCFACE_SIZE = 128, 512
 
 
 def published_levels(recogniser: Recogniser) -> tuple[NullLevel, ...]:
-    """The levels of recognisers of this kind; none if nothing is known about it."""
+    """What is usual for recognisers with as many numbers, which is all that is known of a file; none for other sizes."""
     return {_ARCFACE_SIZE: ARCFACE, _SFACE_SIZE: _SFACE}.get(recogniser.size, ())
 
 

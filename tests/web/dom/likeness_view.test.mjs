@@ -7,8 +7,8 @@ import { LikenessView } from "../../../web/js/dom/likeness_view.js";
 for (const name of ["a.jpg", "b.jpg"]) picture(name, { width: 200, height: 100 });
 
 const FACE = { left: 0.1, top: 0.25, width: 0.2, height: 0.5, score: 0.9 };
-const SAME = /** @type {const} */ ({ kind: "same", typical: 0.46, low: 0.3, high: 0.77, pairs: 0 });
-const OTHER = /** @type {const} */ ({ kind: "other", typical: 0.05, low: -0.1, high: 0.2, pairs: 0 });
+const SAME = /** @type {const} */ ({ kind: "same", typical: 0.46, low: 0.3, high: 0.77, pairs: 0, source: "ArcFace, 512 numbers" });
+const OTHER = /** @type {const} */ ({ kind: "other", typical: 0.05, low: -0.1, high: 0.2, pairs: 0, source: "ArcFace, 512 numbers" });
 const CONDITIONER = { name: "w600k_r50", flatters: true, levels: [SAME, OTHER] };
 
 /** @param {string} filename @param {object} [more] */
@@ -69,8 +69,8 @@ test("what the scale shows is said too", async () => {
   assert.equal(scale.getAttribute("role"), "img");
   assert.match(scale.getAttribute("aria-label") ?? "", /^Likeness by w600k_r50: 0.62. Same person, other photo: 0.46 typical/);
   assert.deepEqual(all(view, ".consistentid-legend li").map((one) => one.textContent), [
-    "Same person, other photo: 0.46 typical, 0.30 to 0.77 (published)",
-    "Another person: 0.05 typical, -0.10 to 0.20 (published)",
+    "Same person, other photo: 0.46 typical, 0.30 to 0.77 (not measured: usual for networks such as ArcFace, 512 numbers)",
+    "Another person: 0.05 typical, -0.10 to 0.20 (not measured: usual for networks such as ArcFace, 512 numbers)",
   ]);
 });
 

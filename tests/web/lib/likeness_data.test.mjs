@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { likenessFrom, partLikenessFrom, placeOf } from "../../../web/js/lib/likeness_data.js";
 
 const FILE = { filename: "a.jpg", subfolder: "", type: "temp" };
-const LEVEL = { kind: "same", typical: 0.5, low: 0.3, high: 0.7, pairs: 3 };
+const LEVEL = { kind: "same", typical: 0.5, low: 0.3, high: 0.7, pairs: 3, source: "" };
 const entry = (/** @type {object} */ more = {}) => ({
   index: 0,
   total: 1,

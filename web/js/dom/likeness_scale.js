@@ -53,9 +53,9 @@ export function legendOf(recogniser) {
 }
 
 /** @param {import("../lib/likeness_data.js").Level} level */
-function sentenceOf({ kind, typical, low, high, pairs }) {
+function sentenceOf({ kind, typical, low, high, pairs, source: network }) {
   const values = { typical: typical.toFixed(2), low: low.toFixed(2), high: high.toFixed(2) };
-  const source = pairs > 0 ? text("levelMeasured", { pairs }) : text("levelPublished");
+  const source = pairs > 0 ? text("levelMeasured", { pairs }) : text("levelUsual", { network });
   return `${text(kind === "same" ? "levelSame" : "levelOther", values)} (${source})`;
 }
 

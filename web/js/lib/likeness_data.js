@@ -7,7 +7,7 @@ import { photoEntries } from "./photo_entries.js";
 
 /**
  * @typedef {import("./files.js").FileRef} FileRef
- * @typedef {{ kind: "same" | "other", typical: number, low: number, high: number, pairs: number }} Level pairs: 0 if published
+ * @typedef {{ kind: "same" | "other", typical: number, low: number, high: number, pairs: number, source: string }} Level pairs: 0 if it was not measured, but is usual for networks such as the source
  * @typedef {{ name: string, flatters: boolean, levels: Level[] }} Recogniser
  * @typedef {{ best: number, mean: number }} Score
  * @typedef {import("./photo_entries.js").PhotoEntry & {
@@ -78,7 +78,7 @@ function toRecogniser(recogniser) {
   return {
     name: String(recogniser?.name ?? ""),
     flatters: recogniser?.flatters === true,
-    levels: levels.map(({ kind, typical, low, high, pairs }) => ({ kind, typical, low, high, pairs: Number(pairs) || 0 })),
+    levels: levels.map(({ kind, typical, low, high, pairs, source }) => ({ kind, typical, low, high, pairs: Number(pairs) || 0, source: String(source ?? "") })),
   };
 }
 

@@ -109,7 +109,7 @@ export const TEXTS = {
   levelSame: "Same person, other photo: {typical} typical, {low} to {high}",
   levelOther: "Another person: {typical} typical, {low} to {high}",
   levelMeasured: "measured on {pairs} pairs of these photos",
-  levelPublished: "published",
+  levelUsual: "not measured: usual for networks such as {network}",
   partLikenessBeforeRun: "Run the workflow to see how alike the parts of the two faces are.",
   partLikenessMean: "Mean {mean} over {shown} of {all} parts, by {encoder}",
   partLikenessNone: "There is no part of a face that photo and picture both show.",
