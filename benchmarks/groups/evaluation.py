@@ -133,7 +133,7 @@ def targets(networks: Any) -> list[tuple[Any, str]]:
     from consistentid_core.faces.bisenet import BiSeNet
 
     clip = networks.clips[0]._model
-    modules = (clip.vision_model, clip.text_model, networks.dino._model, networks.inception._network)
+    modules = (clip.vision_model, clip.text_model, networks.dino.model, networks.inception._network)
     classes = dict.fromkeys(type(one) for one in (*modules, networks.perceptual._network))
     return [(one, "forward") for one in (*classes, BiSeNet)] + [(onnxruntime.InferenceSession, "run")]
 

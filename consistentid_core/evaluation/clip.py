@@ -11,6 +11,9 @@ from ..errors import CheckpointError
 from ..faces.clip_pixels import clip_pixel_values
 from .checksums import sha256_of, weights_in
 
+#: Texts for one pass: more need memory and are no faster.
+_BATCH = 64
+
 
 class ClipEncoder:
     """Pictures and texts to unit vectors; see :func:`load_clip`."""
@@ -34,14 +37,21 @@ class ClipEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """float32 (n, d), unit length; what is longer than the network reads is cut off."""
-        tokens = self._tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt"
-        )
-        with torch.no_grad():
-            read = self._model.text_model(
-                **{key: value.to(self._model.device) for key, value in tokens.items()}
+        vectors = [np.zeros((0, self._model.config.projection_dim), np.float32)]
+        for start in range(0, len(texts), _BATCH):
+            tokens = self._tokenizer(
+                list(texts[start : start + _BATCH]),
+                padding=True,
+                truncation=True,
+                max_length=self._longest,
+                return_tensors="pt",
             )
-            return _unit(self._model.text_projection(read.pooler_output))
+            with torch.no_grad():
+                read = self._model.text_model(
+                    **{key: value.to(self._model.device) for key, value in tokens.items()}
+                )
+                vectors.append(_unit(self._model.text_projection(read.pooler_output)))
+        return np.concatenate(vectors)
 
     def is_cut_off(self, text: str) -> bool:
         """Whether a text is longer than the network reads."""

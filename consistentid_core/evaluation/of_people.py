@@ -185,6 +185,7 @@ def of_parts(m: Material, out: Findings, matches: Sequence[int | None]) -> None:
         return
     parts, dino = m.features("parts"), m.networks.dino
     assert dino is not None
+    together = _by_other_photo(m)
     for how in CROPS:
 
         def of(path: Path, face: int | None, how: str = how) -> dict[str, np.ndarray]:
@@ -203,7 +204,12 @@ def of_parts(m: Material, out: Findings, matches: Sequence[int | None]) -> None:
             for row, face in zip(m.rows, matches, strict=True)
         ]
         defined = np.array([bool(of(row.subject.reference, 0)) for row in m.rows])
-        levels = m.levels(lambda a, b: compare_parts(a, b).mean, lambda path: of(path, 0))
+        levels = m.levels(
+            lambda a, b: compare_parts(a, b).mean,
+            lambda path: of(path, 0),
+            # Which face of a photo of several people is whose, the parts do not know.
+            lambda subject: [of(path, 0) for path in subject.others if len(together[path]) == 1],
+        )
         out.add(
             Metric(
                 f"fgis/{how}",

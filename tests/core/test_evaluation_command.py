@@ -208,6 +208,21 @@ def test_clip_reads_pictures_and_texts_into_one_space(files):
     assert clip.is_cut_off("a " * 200) and not clip.is_cut_off("a hat")
 
 
+def test_many_prompts_are_read_a_few_at_once(files, monkeypatch):
+    clip = load_clip(files.clips[0])
+    sizes, read = [], clip._model.text_model.forward
+    monkeypatch.setattr(
+        clip._model.text_model,
+        "forward",
+        lambda **given: sizes.append(len(given["input_ids"])) or read(**given),
+    )
+    texts = [f"a hat {'!' * (number % 7)}" for number in range(150)]
+    found = clip.encode_texts(texts)
+    assert len(found) == 150 and max(sizes) <= 64
+    np.testing.assert_allclose(found[[3, 149]], clip.encode_texts([texts[3], texts[149]]), atol=1e-5)
+    assert clip.encode_texts([]).shape == (0, 32)
+
+
 def test_lpips_is_torchmetrics_own(files):
     from torchmetrics.functional.image.lpips import _LPIPS
 

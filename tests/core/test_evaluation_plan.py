@@ -123,7 +123,16 @@ def test_nobody_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{", '{"word": 3}', '{"word": " "}', '{"word": "../../x"}', '{"word": "a\\\\b"}', '{"word": ".."}']
+    "text",
+    [
+        "[]",
+        "{",
+        '{"word": 3}',
+        '{"word": " "}',
+        '{"word": "../../x"}',
+        '{"word": "a\\\\b"}',
+        '{"word": ".."}',
+    ],
 )
 def test_a_damaged_note_on_a_person_is_named(tmp_path, text):
     folder = write_people(tmp_path)

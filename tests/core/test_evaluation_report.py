@@ -204,7 +204,7 @@ def test_pictures_of_one_person_are_no_proofs_of_their_own(tmp_path):
     a, b = scored(tmp_path, [1] * 5, "a"), scored(tmp_path, [1] * 5, "b")
     for result, change in ((a, 0.0), (b, 0.1)):
         result["pictures"] = [
-            {**one, "seed": 100 * person + copy, "values": {**one["values"], "face_sim/judge": 0.5 + change + person / 50}}
+            {**one, "seed": 100 * person + copy, "values": {"face_sim/judge": 0.5 + change + person / 50}}
             for person, one in enumerate(result["pictures"])
             for copy in range(8)
         ]

@@ -4,10 +4,11 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from evaluation_data import Angles, find_several, hand_networks, metric, painted, save, several
+from evaluation_data import Angles, find_several, hand_networks, metric, painted, save, several, unit
 from PIL import Image
 
 from consistentid_core.errors import EvaluationError
@@ -291,6 +292,32 @@ def test_faces_of_several_people_are_matched_and_blends_measured(tmp_path):
     assert metric(result, "id_conf/judge").found["mean"] == pytest.approx(expected, abs=1e-6)
     assert metric(result, "detection_rate").found["mean"] == 1.0
     assert result["counts"]["pictures"] == 1
+
+
+def test_a_photo_of_several_people_is_no_level_of_the_parts_of_one(tmp_path):
+    """MultiID-Bench has all people of a case in one photo, and which face there is whose the parts do not know."""
+
+    def parse(square):
+        side = len(square)
+        labels = np.zeros((side, side), np.uint8)
+        labels[side // 3 : -side // 3, side // 3 : -side // 3] = 1
+        return labels
+
+    def encode(pictures, whole=True):
+        return np.stack([unit(float(one[len(one) // 2, len(one) // 2, 1])) for one in pictures])
+
+    dino = SimpleNamespace(name="dino", sha256="dino-sha", size=2, encode=encode)
+    networks = hand_networks(detect=find_several, parse=parse, dino=dino, clips=())
+    group = save(tmp_path / "ori.png", several(80, 10))
+    alone = save(tmp_path / "anna_2.png", painted(30))
+    anna = Subject("anna", save(tmp_path / "anna.png", painted(0)), (group, alone))
+    ben = Subject("ben", save(tmp_path / "ben.png", painted(90)), (group,))
+    drawn = save(tmp_path / "both.png", several(70, 20))
+    result = score(Collection("two", [Item("both", drawn, (anna, ben))]), networks, FeatureStore(None))
+    found = metric(result, "fgis/tight")
+    assert found.found["mean"] == pytest.approx(cosine(20, 20), abs=1e-6)
+    same = next(level for level in found.levels if level["name"] == SAME_PERSON)
+    assert (same["measured_pairs"], same["typical"]) == (1, pytest.approx(cosine(30), abs=1e-6))
 
 
 def test_a_person_without_a_face_in_the_group_is_missed(tmp_path):

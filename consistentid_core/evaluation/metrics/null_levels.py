@@ -57,7 +57,7 @@ _SFACE_SIZE, _ARCFACE_SIZE = 128, 512
 
 
 def published_levels(recogniser: Recogniser) -> tuple[NullLevel, ...]:
-    """What is usual for recognisers with as many numbers, which is all that is known of a file; none for other sizes."""
+    """What is usual for recognisers with as many numbers, all that is known of a file; none for other sizes."""
     return {_ARCFACE_SIZE: ARCFACE, _SFACE_SIZE: _SFACE}.get(recogniser.size, ())
 
 

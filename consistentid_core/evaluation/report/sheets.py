@@ -32,7 +32,7 @@ def sheet(pictures: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> str:
 
 
 def embedded(path: Path, side: int, alt: str, kind: str = "") -> str:
-    """A picture as an element that holds it; empty if it is not there any more. Upright and in RGB, as it was judged."""
+    """A picture as an element that holds it; empty if it is not there any more. Upright and in RGB, as judged."""
     try:
         small = Image.fromarray(open_photo(path.read_bytes())[0])
     except (OSError, UnusableError):

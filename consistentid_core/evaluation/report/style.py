@@ -4,14 +4,14 @@ STYLE = """
 :root {
   color-scheme: light dark;
   --bg: #f6f7fa; --panel: #fff; --text: #191c24; --dim: #626979; --line: #e1e4ec; --track: #eef0f5;
-  --value: #4053e8; --same: #12805c; --other: #8b90a0; --none: #b8730a; --self: #2bb3cf; --chance: #c2448f; --warn: #fff4dc;
-  --warn-text: #7a4d00;
+  --value: #4053e8; --same: #12805c; --other: #8b90a0; --none: #b8730a; --self: #2bb3cf; --chance: #c2448f;
+  --warn: #fff4dc; --warn-text: #7a4d00;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --bg: #13151a; --panel: #1b1e25; --text: #e9ebf1; --dim: #a0a7b6; --line: #31353f; --track: #262a33;
-    --value: #8b9bff; --same: #4fc79b; --other: #8d93a3; --none: #e5a84b; --self: #3d9ae0; --chance: #e27fbd; --warn: #3a2c10;
-    --warn-text: #f3d193;
+    --value: #8b9bff; --same: #4fc79b; --other: #8d93a3; --none: #e5a84b; --self: #3d9ae0; --chance: #e27fbd;
+    --warn: #3a2c10; --warn-text: #f3d193;
   }
 }
 * { box-sizing: border-box; }
