@@ -143,7 +143,7 @@ def choose(candidates: Sequence[Candidate], folders: Iterable[str], *wanted: Mod
         raise MissingModelError(_nothing_fits(candidates, folders, wanted))
     released = [one for one in fits if content_of(one.path).file.is_called(one.name)]  # type: ignore[union-attr]
     preferred = released or fits
-    kinds = {content_of(one.path).file for one in fits}
+    kinds = {content_of(one.path).file for one in preferred}
     stems = {PurePath(one.name).stem.lower() for one in preferred}
     if len(kinds) > 1 or (not released and len(stems) > 1):
         raise AmbiguousModelError(

@@ -15,7 +15,7 @@ import tarfile
 from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -144,11 +144,17 @@ class ShardPortraits:
     def _list_places(self, shard: int) -> np.ndarray:
         """Offset and size of the files of each portrait of a shard, (rows, 4, 2), in the order of :data:`_FILES`."""
         portraits: dict[str, np.ndarray] = {}
-        with tarfile.open(self._path(shard)) as tar:
-            for member in tar:
-                key, _, suffix = member.name.partition(".")
-                places = portraits.setdefault(key, np.zeros((len(_FILES), 2), np.int64))
-                places[_FILES.index(suffix) if suffix in _FILES else 0] = member.offset_data, member.size
+        try:
+            with tarfile.open(self._path(shard)) as tar:
+                for member in tar:
+                    key, _, suffix = member.name.partition(".")
+                    places = portraits.setdefault(key, np.zeros((len(_FILES), 2), np.int64))
+                    places[_FILES.index(suffix) if suffix in _FILES else 0] = member.offset_data, member.size
+        except (OSError, tarfile.TarError) as error:
+            raise CheckpointError(
+                f"Shard '{self.shards[shard]['name']}' cannot be read: {str(error)[:200]}. Copy the set again, or run "
+                "the build again."
+            ) from error
         if len(portraits) != self.shards[shard]["rows"]:
             raise CheckpointError(
                 f"Shard '{self.shards[shard]['name']}' holds {len(portraits)} portraits, its index says "
@@ -175,7 +181,9 @@ def read_index(root: Path) -> list[dict[str, Any]]:
             f"'{path}' is no index of shards: {str(error)[:200]}. Run the build again; it writes the index last."
         ) from error
     for shard in shards:
-        tar = root / FOLDER / Path(str(shard["name"])).name
+        # A set may come from anywhere; its shards lie in its own folder.
+        shard["name"] = PurePath(str(shard["name"])).name
+        tar = root / FOLDER / shard["name"]
         found = tar.stat().st_size if tar.is_file() else None
         if found != shard["bytes"]:
             raise CheckpointError(

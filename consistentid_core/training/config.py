@@ -7,6 +7,7 @@ ablates is a setting.
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -217,13 +218,13 @@ def read_config(path: str | PathLike[str]) -> TrainingConfig:
     placed = {
         name: str((path.parent / value).absolute())
         for name, value in values.items()
-        if name in _PATHS and isinstance(value, str) and value
+        if name in PATHS and isinstance(value, str) and value
     }
     return from_mapping({**values, **placed})
 
 
 #: Settings that name files and folders.
-_PATHS = ("checkpoint", "vae", "clip_vision", "data", "output", "start_from", "cache")
+PATHS = ("checkpoint", "vae", "clip_vision", "data", "output", "start_from", "cache")
 
 
 def _settings() -> list[_Setting]:
@@ -253,12 +254,16 @@ def _converted(setting: _Setting, value: Any) -> Any:
                 raise ValueError
             return value
         if setting.kind is float or setting.kind == float | None:
-            return None if value is None and setting.kind is not float else float(value)
+            if value is None and setting.kind is not float:
+                return None
+            if not math.isfinite(number := float(value)):
+                raise ValueError
+            return number
         if isinstance(value, str):  # which would come apart into letters
             raise ValueError
         element = get_args(setting.kind)[0]
         return tuple(element(one) for one in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         kind = getattr(setting.kind, "__name__", str(setting.kind))
         raise ConfigError(
             f"The setting '{setting.name}' is {value!r}; expected a value of the kind {kind}."
@@ -278,8 +283,12 @@ _AT_LEAST = {
     "steps": 1, "batch_size": 1, "accumulation": 1, "warmup_steps": 0, "rank": 1, "save_every": 0, "keep": 1,
     "validate_every": 0, "validation_samples": 0, "log_every": 1, "max_skipped": 1, "clip_norm": 0,
     "min_snr_gamma": 0, "weight_decay": 0, "localisation_weight": 0, "sample_every": 0, "sample_count": 0,
-    "sample_steps": 1, "map_timestep": 0, "cache_gigabytes": 0,
+    "sample_steps": 1, "cache_gigabytes": 0, "epsilon": 0,
 }  # fmt: skip
+
+
+#: Time steps of the noise schedule of every Stable Diffusion model.
+_TIMESTEPS = range(1000)
 
 
 def _wrong_values(config: TrainingConfig) -> list[str]:
@@ -299,6 +308,13 @@ def _wrong_values(config: TrainingConfig) -> list[str]:
         problems.append(f"'ema_decay' is {config.ema_decay}, expected 0 (off) or a number below 1")
     if len(config.betas) != 2 or not all(0 <= beta < 1 for beta in config.betas):
         problems.append(f"'betas' is {config.betas}, expected two numbers from 0 to 1")
+    if config.map_timestep not in _TIMESTEPS:
+        problems.append(f"'map_timestep' is {config.map_timestep}, expected a time step from 0 to 999")
+    if not config.validation_timesteps or not {*config.validation_timesteps} <= {*_TIMESTEPS}:
+        problems.append(
+            f"'validation_timesteps' is {list(config.validation_timesteps)}, expected one or more time steps from 0 "
+            "to 999"
+        )
     if config.learning_rate is not None and not config.learning_rate > 0:
         problems.append(f"'learning_rate' is {config.learning_rate}, expected more than 0")
     unknown = [name for name in config.regions if name not in REGION_NAMES]

@@ -1,7 +1,8 @@
-"""The pictures of a run, when they are due: samples of held-out people, and where their words look."""
+"""The pictures of a run, when they are due: samples of people, and where their words look."""
 
 from pathlib import Path
 
+from ..errors import TrainingStoppedError
 from .attention import captured_layers
 from .attention_maps import words_of
 from .config import TrainingConfig
@@ -26,16 +27,21 @@ class Gallery:
         frozen: FrozenModels,
         modules: TrainedModules,
         hooks: Hooks,
-        held_out: SampleSource,
+        portraits: SampleSource,
         folder: Path,
         draw_sample: DrawSample | None,
         on_picture: OnPicture,
+        *,
+        is_held_out: bool,
     ):
-        """draw_sample: None for attention maps alone.  on_picture: told of every sample."""
+        """draw_sample: None for attention maps alone.  on_picture: told of every sample.
+
+        portraits: of which the first are drawn.  is_held_out: whether they are not trained on; said beside them.
+        """
         self._config, self._frozen, self._modules, self._hooks = config, frozen, modules, hooks
-        self._held_out, self._files = held_out, PictureFolder(folder)
+        self._portraits, self._files = portraits, PictureFolder(folder, is_held_out=is_held_out)
         self._draw_sample, self._on_picture = draw_sample, on_picture
-        self._count = min(config.sample_count, len(held_out))
+        self._count = min(config.sample_count, len(portraits))
 
     def begin(self, step: int, processes: Processes) -> None:
         """Remove what was drawn after a step from which the run goes on; everything, if it begins."""
@@ -53,8 +59,10 @@ class Gallery:
                 self._draw(step, report)
             except Exception as failed:  # the others must not wait for ever
                 error = failed
-        if processes.any(error is not None) and error:
-            raise error
+        if processes.any(error is not None):
+            raise error or TrainingStoppedError(
+                "The pictures could not be drawn; the first process says why. Go on from the last state."
+            )
 
     def _draw(self, step: int, report: Report | None) -> None:
         config = self._config
@@ -63,7 +71,7 @@ class Gallery:
         if self._draw_sample:
             with self._hooks.off():
                 draw_samples(
-                    self._draw_sample, self._modules.groups(), self._held_out, config, self._files, step,
+                    self._draw_sample, self._modules.groups(), self._portraits, config, self._files, step,
                     self._on_picture,
                 )  # fmt: skip
         self._files.write_page(self._count, config.sample_prompts)
@@ -74,12 +82,12 @@ class Gallery:
     def _draw_maps(self, step: int) -> None:
         numbers = range(self._count)
         with self._hooks.capturing(captured_layers(self._frozen.layers, "cross")) as attention:
-            found = words_of(self._held_out, numbers, self._modules, attention, self._frozen, self._config)
+            found = words_of(self._portraits, numbers, self._modules, attention, self._frozen, self._config)
         for number, (item, words) in enumerate(found):
             if not (portrait := self._files.portrait(number)).is_file():
                 write_png(portrait, as_picture(item.pixels))
             heading = f"Where the words look   step {step:,}, time step {self._config.map_timestep}"
-            write_png(self._files.attention(step, number), draw_maps(item, words, heading))
+            write_png(self._files.attention(step, number), draw_maps(item, words, heading, self._files.who))
 
     def _expected(self, step: int) -> list[Path]:
         prompts = range(len(self._config.sample_prompts)) if self._draw_sample else ()

@@ -16,8 +16,10 @@ _PAPER, _INK, _FAINT = (250, 250, 248), (32, 34, 38), (134, 138, 146)
 _SATURATION, _BRIGHTNESS = 0.25, 0.55
 
 
-def draw_maps(item: Item, words: Words, heading: str) -> Image.Image:
+def draw_maps(item: Item, words: Words, heading: str, who: str) -> Image.Image:
     """The square of a sample, then one picture for each of the five regions.
+
+    who: what the portrait is to the run, written below it.
 
     In each the attention of the region's word in the region's colour, as strong as it is compared with its own
     maximum; a line around the part; and below, how many times as much attention falls inside it as outside.
@@ -31,7 +33,7 @@ def draw_maps(item: Item, words: Words, heading: str) -> Image.Image:
     masks = {
         region_of_part(part): mask for part, mask in zip(item.parts, item.part_masks.numpy(), strict=False)
     }
-    _place(sheet, 0, photo, "portrait", "held out, never trained on", _INK)
+    _place(sheet, 0, photo, "portrait", who, _INK)
     for number, region in enumerate(REGIONS, 1):
         word, mask = words.get(region.name), masks.get(region.name)
         if word is None or mask is None:

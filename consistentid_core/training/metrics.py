@@ -16,7 +16,7 @@ class Table:
     """A CSV file with one row per step, which goes on where a resumed run does."""
 
     def __init__(self, path: Path, columns: Sequence[str], *, step: int):
-        """step: steps done; rows of later ones, from before an interruption, are dropped."""
+        """step: steps done; rows of later ones, from before an interruption, are dropped, as is half a row."""
         self._path, self._columns = path, ["step", *columns]
         rows = [row for row in _rows(path) if row.get("step", "").isdigit() and int(row["step"]) <= step]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,4 +84,4 @@ def _rows(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        return [row for row in csv.DictReader(file) if None not in row.values()]

@@ -1,7 +1,7 @@
 """The pictures of a run in a folder, and one page that shows how they change from step to step.
 
 pictures/index.html                       a row per step
-pictures/portraits/1.png                  the held-out portraits
+pictures/portraits/1.png                  the portraits that are drawn
 pictures/step-00001000/sample-1-2.png     the first of them with the second prompt
 pictures/step-00001000/attention-1.png    where its words look
 """
@@ -20,11 +20,17 @@ _STEP = re.compile(r"step-(\d{8,})")
 class PictureFolder:
     """The names of a run's pictures, and their page."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, *, is_held_out: bool = True):
+        """is_held_out: whether the portraits are not trained on."""
         self.root = root
+        self._people, self.who = (
+            ("Held-out people", "held out, never trained on")
+            if is_held_out
+            else ("People that are trained on as well, since none are held out", "trained on as well")
+        )
 
     def portrait(self, number: int) -> Path:
-        """A held-out portrait, counted from 0."""
+        """One of the portraits, counted from 0."""
         return self.root / "portraits" / f"{number + 1}.png"
 
     def sample(self, step: int, number: int, prompt: int) -> Path:
@@ -51,7 +57,7 @@ class PictureFolder:
         tables = [
             self._table(
                 "Samples",
-                "Held-out people, drawn with the same prompts and the same noise at every step.",
+                f"{self._people}, drawn with the same prompts and the same noise at every step.",
                 [
                     (self.portrait(number), prompt, [self.sample(step, number, at) for step in self.steps()])
                     for number in range(portraits)

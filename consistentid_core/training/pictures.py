@@ -1,4 +1,4 @@
-"""Sample pictures during a run: held-out people, the same prompts and seeds from the first step to the last.
+"""Sample pictures during a run: the same people, prompts and seeds from the first step to the last.
 
 Who trains supplies the path from weights to a picture, as it is taken after training; this file says what is
 drawn and where it goes. Drawing changes nothing of the run: a run without pictures has the same weights.
@@ -51,15 +51,15 @@ OnPicture = Callable[[int, Path], None]
 def draw_samples(
     draw: DrawSample,
     groups: Mapping[str, Mapping[str, Tensor]],
-    held_out: SampleSource,
+    portraits: SampleSource,
     config: TrainingConfig,
     folder: PictureFolder,
     step: int,
     on_picture: OnPicture,
 ) -> None:
-    """Draw the first held-out portraits with every prompt and write them below the folder of a step."""
-    for number in range(min(config.sample_count, len(held_out))):
-        portrait = held_out[number]
+    """Draw the first portraits with every prompt and write them below the folder of a step."""
+    for number in range(min(config.sample_count, len(portraits))):
+        portrait = portraits[number]
         for place, prompt in enumerate(config.sample_prompts):
             seed = seeded(config.seed, f"picture {number} {place}")
             with _undisturbed():

@@ -19,6 +19,9 @@ class Processes(Protocol):
     def any(self, condition: bool) -> bool:
         """Whether the condition holds in at least one process; waits for all of them."""
 
+    def leave(self) -> None:
+        """Say good-bye, when all work is done. Not after an error: others may still wait for this process."""
+
 
 class OneProcess:
     """Nobody else."""
@@ -31,6 +34,9 @@ class OneProcess:
     def any(self, condition: bool) -> bool:
         """The condition itself."""
         return condition
+
+    def leave(self) -> None:
+        """Nobody to take leave of."""
 
 
 class DistributedProcesses:
@@ -50,3 +56,7 @@ class DistributedProcesses:
         count = torch.tensor(float(condition), device=self._device)
         torch.distributed.all_reduce(count)
         return count.item() > 0
+
+    def leave(self) -> None:
+        """End the threads of the group, which else outlive the interpreter and can abort the process."""
+        torch.distributed.destroy_process_group()

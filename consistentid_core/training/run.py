@@ -60,6 +60,8 @@ def train(
 ) -> Path | None:
     """Run a configuration; returns the folder of the last saved state, or the page of a dry run.
 
+    None in all processes but the first.
+
     base_weight: the frozen attention matrices.  sizes: of trained networks that differ from the released ones.
     The other arguments are those of :class:`.trainer.Trainer`.
     Raises ConfigError without an output folder.
@@ -96,6 +98,8 @@ def train(
         for note in notes:
             logger.info("%s.", note)
         if dry_run:
+            if trainer.processes.rank > 0:
+                return None
             drawn = trainer.draws(0)
             return write_dry_run(trainer.folder / "dry_run", trainer.items(drawn), drawn, notes)
         return trainer.run()

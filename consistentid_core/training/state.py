@@ -25,6 +25,7 @@ from ..errors import CheckpointError, ConsistentIDError
 from ..families import Family
 from ..files.atomic import whole_folder
 from ..files.weights_file import read_weights
+from .config import PATHS
 from .modules import Groups
 
 logger = logging.getLogger(__name__)
@@ -186,10 +187,14 @@ def read_groups(path: Path) -> Groups:
 
 
 def _write_all(folder: Path, state: RunState, family: Family, file_format: str) -> None:
+    # These files are passed on, and folders tell of who trained.
+    settings = {
+        name: Path(value).name if name in PATHS and value else value for name, value in state.settings.items()
+    }
     notes = {
         "step": str(state.step),
         "family": family,
-        "settings": json.dumps(state.settings, ensure_ascii=False),
+        "settings": json.dumps(settings, ensure_ascii=False),
     }
     write_groups(folder / f"{WEIGHTS}.{file_format}", state.groups, family, notes)
     if state.average is not None:

@@ -86,8 +86,10 @@ class Trainer:
         self.frozen = CachedModels(frozen, self.cache, keeps_latents=config.crop == "centre")
         self._batches = Batches(config, self.frozen, self.training, self.processes)
         self._hooks = Hooks(config, self.frozen, modules, recomputed)
+        is_held_out = len(self.held_out) > 0
         self._gallery = Gallery(
-            config, self.frozen, modules, self._hooks, self.held_out, folder / "pictures", draw_sample, on_picture
+            config, self.frozen, modules, self._hooks, self.held_out if is_held_out else self.training,
+            folder / "pictures", draw_sample, on_picture, is_held_out=is_held_out,
         )  # fmt: skip
 
         freeze_unused(modules, features=config.features, train_projection=config.train_projection)
@@ -106,8 +108,10 @@ class Trainer:
 
     def __enter__(self) -> "Trainer":
         if self.config.deterministic:
+            before = torch.are_deterministic_algorithms_enabled()
+            warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
             torch.use_deterministic_algorithms(True, warn_only=True)
-            self._stack.callback(torch.use_deterministic_algorithms, False)
+            self._stack.callback(torch.use_deterministic_algorithms, before, warn_only=warned_only)
         self._stack.callback(self._batches.close)
         self._stack.callback(self._hooks.take_off)
         self._hooks.put_on()

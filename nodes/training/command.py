@@ -35,6 +35,7 @@ def main(path: Path, *, dry_run: bool) -> int:
                 processes=processes, dry_run=dry_run, recomputed=frozen.recomputed, should_stop=should_stop,
                 draw_sample=frozen.drawing(config),
             )  # fmt: skip
+        processes.leave()
     except ConsistentIDError as error:
         logger.error("%s", error)
         return 1

@@ -3,13 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from ...consistentid_core.training.config import ConfigError, TrainingConfig, from_mapping
+from ...consistentid_core.training.config import PATHS, ConfigError, TrainingConfig, from_mapping
 
 #: In place of a choice: what the preset says.
 AS_PRESET = "as preset"
-
-#: Settings that the node's sockets and lists are for.
-_OF_THE_NODE = ("preset", "checkpoint", "vae", "clip_vision", "data", "output", "start_from")
 
 
 def node_config(settings: str, **widgets: Any) -> TrainingConfig:
@@ -46,10 +43,15 @@ def _read(text: str) -> dict[str, Any]:
             f"The text in 'settings' is no list of settings: {text.strip()[:60]!r}. Write one setting per line, like "
             "'rank: 64'."
         )
-    taken = [name for name in values if name in _OF_THE_NODE]
-    if taken:
+    # A workflow says what is trained, not where on this machine is written.
+    paths = [name for name in values if name in PATHS]
+    if paths:
         raise ConfigError(
-            f"The text in 'settings' sets {', '.join(taken)}, which the node's own inputs are for. Delete the line and "
-            "use the input."
+            f"The text in 'settings' sets {', '.join(paths)}, which names a file or folder. In the node its own inputs "
+            "choose files, and the rest lies in the folder of the run. Delete the line."
+        )
+    if "preset" in values:
+        raise ConfigError(
+            "The text in 'settings' sets preset, which is an input of the node. Delete the line and use the input."
         )
     return values

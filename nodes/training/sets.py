@@ -49,9 +49,11 @@ def find_set(name: str, path: str = "") -> Path:
         return Path(path.strip()).expanduser()
     if name == EXAMPLE:
         return _build_example(_roots()[0] / _BUILT_EXAMPLE)
-    for root in _roots():
-        if _is_set(root / name):
-            return root / name
+    # What comes over a link is not checked against the list.
+    if not {"..", Path(name).anchor} & {*Path(name).parts}:
+        for root in _roots():
+            if _is_set(root / name):
+                return root / name
     raise MissingModelError(
         f"The training set '{name}' is not there. Looked in: {', '.join(map(str, _roots()))}. Press R to refresh the "
         "list; how a set is built from photos is in docs/data.md."

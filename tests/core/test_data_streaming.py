@@ -124,3 +124,25 @@ def test_training_reads_a_sharded_set_in_its_order_and_goes_on_exactly(many, tmp
     second, again = train(tmp_path / "cut", 6)
     assert {**first, **second} == whole
     assert [name for name in weights if not torch.equal(weights[name], again[name])] == []
+
+
+def test_a_shard_that_is_no_tar_is_named(tmp_path):
+    root = make(tmp_path / "set", 1, 2)
+    (tar,) = (root / "shards").glob("*.tar")
+    tar.write_bytes(b"\xff" * tar.stat().st_size)
+    with pytest.raises(CheckpointError, match=f"Shard '{tar.name}' cannot be read"):
+        open_portraits(root)[0]
+
+
+def test_an_index_leads_to_no_file_outside_its_set(tmp_path):
+    root = make(tmp_path / "set", 1, 2)
+    (tar,) = (root / "shards").glob("*.tar")
+    (tmp_path / tar.name).write_bytes(b"\xff" * tar.stat().st_size)
+    index = (root / "index.json").read_text()
+    (root / "index.json").write_text(index.replace(tar.name, f"../../{tar.name}"))
+    assert open_portraits(root)[0].key == tar_keys(tar)[0]
+
+
+def tar_keys(path):
+    with tarfile.open(path) as tar:
+        return [name.partition(".")[0] for name in tar.getnames()]

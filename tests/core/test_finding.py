@@ -121,6 +121,23 @@ def test_the_released_name_wins_over_others_that_fit_and_says_so(tmp_path, caplo
     assert "auto took ConsistentID-v1.bin; mine.safetensors (SD1.5) would fit as well." in caplog.text
 
 
+def test_files_trained_here_do_not_stand_in_the_way_of_a_released_one(tmp_path):
+    """Train ConsistentID puts up to three files into the folder that auto looks into."""
+    trained = [adapter(tmp_path, f"my_consistentid{kind}.safetensors") for kind in ("", "_best", "_ema")]
+    released = adapter(tmp_path, "ConsistentID-v1.bin")
+    assert choose([*trained, released], [], *BOTH) is released
+    # The same for another family: what auto chose before the training it chooses after it.
+    sdxl = adapter(tmp_path, "ConsistentID_SDXL-v1.bin", "sdxl")
+    assert choose([*trained, sdxl], [], *BOTH) is sdxl
+    assert choose(trained[:1], [], *BOTH) is trained[0]
+    with pytest.raises(AmbiguousModelError) as error:
+        choose(trained, [], *BOTH)
+    assert str(error.value) == (
+        "auto found 3 files that fit: my_consistentid.safetensors (SD1.5), my_consistentid_best.safetensors (SD1.5), "
+        "my_consistentid_ema.safetensors (SD1.5). Choose one of them in the node instead."
+    )
+
+
 def test_several_without_a_released_name_are_named(tmp_path):
     fits = [adapter(tmp_path, "one.bin"), adapter(tmp_path, "two.bin")]
     with pytest.raises(AmbiguousModelError) as error:

@@ -1,5 +1,6 @@
 """Around a run: the dry run's page, stopping by signal, what is said before the first step."""
 
+import json
 import logging
 import os
 import signal
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from small_training import SIZES, SmallModels, SmallPeople, small_config
 
 from consistentid_core.errors import MissingDependencyError
@@ -21,7 +23,9 @@ from consistentid_core.training.run import launched_processes, stopping_on_signa
 
 def run(folder, **settings):
     frozen = SmallModels()
-    arguments = {name: settings.pop(name) for name in ("dry_run", "should_stop") if name in settings}
+    arguments = {
+        name: settings.pop(name) for name in ("dry_run", "should_stop", "processes") if name in settings
+    }
     config = small_config(output=str(folder) if folder else "", **settings)
     return train(config, frozen, frozen.base_weight, SmallPeople(12), sizes=SIZES, **arguments)
 
@@ -38,6 +42,31 @@ def test_a_dry_run_shows_the_first_batch_and_trains_nothing(tmp_path):
         for name in ("picture", "parts", "foreground"):
             with Image.open(page.parent / f"{number:02d}_{name}.png") as picture:
                 assert picture.size == (64, 64)
+
+
+def test_only_the_first_process_writes_the_page(tmp_path):
+    class Second(OneProcess):
+        rank, world = 1, 2
+
+    assert run(tmp_path, dry_run=True, processes=Second()) is None
+    assert not (tmp_path / "dry_run").exists()
+
+
+def test_the_host_s_own_wish_for_repeatable_operations_stays(tmp_path):
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        run(tmp_path, steps=1, deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_the_weights_that_are_passed_on_tell_no_folders(tmp_path):
+    state = run(tmp_path / "anna", steps=1, data=str(tmp_path / "anna's photos"))
+    with safe_open(state / "consistentid.safetensors", "pt") as file:
+        settings = json.loads(file.metadata()["settings"])
+    assert (settings["data"], settings["output"], settings["steps"]) == ("anna's photos", "anna", 1)
 
 
 def test_parts_are_shown_in_their_colours_and_the_background_is_black(tmp_path):

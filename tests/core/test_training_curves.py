@@ -103,3 +103,12 @@ def test_a_run_that_ended_before_its_first_state_begins_its_curves_anew(tmp_path
     events = read_back(tmp_path)
     assert [one.step for one in events.Scalars("validation/right")] == [0, 2, 4, 6]
     assert [one.step for one in events.Images("pictures/attention-1")] == [0, 3, 6]
+
+
+def test_half_a_row_of_a_full_disk_is_gone_when_the_run_goes_on(tmp_path):
+    train(tmp_path, tensorboard=False)
+    table = tmp_path / "steps.csv"
+    with table.open("a") as file:
+        file.write("5")  # of what would have been row 50
+    train(tmp_path, tensorboard=False)
+    assert [one["step"] for one in rows(tmp_path, "steps")] == [str(step) for step in range(1, 7)]

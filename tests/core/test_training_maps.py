@@ -168,7 +168,7 @@ def test_a_map_shines_in_its_colour_where_the_word_looks_and_the_part_has_an_out
         region.name: WordAttention(torch.zeros(8, 8).index_fill_(0, torch.tensor([0]), 1.0), 0.2, 0.1)
         for region in REGIONS[:-1]
     }
-    sheet = np.asarray(draw_maps(item, words, "step 1")).astype(int)
+    sheet = np.asarray(draw_maps(item, words, "step 1", "held out")).astype(int)
     for number, region in enumerate(REGIONS[:-1], 1):
         left, top = 12 + number * 268, 44
         tile = sheet[top : top + 256, left : left + 256]
@@ -184,3 +184,13 @@ def test_a_map_shines_in_its_colour_where_the_word_looks_and_the_part_has_an_out
     assert nose[36 * 4, 32 * 4].min() < 150
     mouth = sheet[44 : 44 + 256, 12 + 5 * 268 : 12 + 5 * 268 + 256]
     assert (mouth.max(2) - mouth.min(2)).max() < 110  # no word: the portrait, nearly grey
+
+
+def test_what_the_portrait_is_to_the_run_stands_below_it():
+    item, words = looking(SmallPeople(1))[0]
+    sheets = [
+        np.asarray(draw_maps(item, words, "step 1", who)) for who in ("held out", "trained on", "held out")
+    ]
+    below = (slice(44 + 256, None), slice(0, 12 + 268))
+    assert not np.array_equal(sheets[0][below], sheets[1][below])
+    assert np.array_equal(sheets[0], sheets[2])

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from small_training import SmallModels, SmallPeople, small_config, small_modules
 
+from consistentid_core.errors import TrainingStoppedError
 from consistentid_core.training.config import ConfigError, from_mapping
 from consistentid_core.training.samples import split
 from consistentid_core.training.trainer import Trainer
@@ -27,7 +28,7 @@ class Drawn:
         return torch.rand(size, size, 3) * 0.5 + min(brightness, 0.5)
 
 
-def train(folder, *, frozen=None, drawn=None, stop_at=None, **settings):
+def train(folder, *, frozen=None, drawn=None, stop_at=None, people=12, **settings):
     frozen = frozen or SmallModels()
     drawn = drawn or Drawn(frozen)
     seen, losses = [], {}
@@ -39,7 +40,7 @@ def train(folder, *, frozen=None, drawn=None, stop_at=None, **settings):
         **{"steps": 4, "sample_every": 2, "sample_prompts": PROMPTS, "sample_steps": 7, **settings}
     )
     run = Trainer(
-        config, frozen, SmallPeople(12), small_modules(frozen), folder=folder, draw_sample=drawn, on_step=on_step,
+        config, frozen, SmallPeople(people), small_modules(frozen), folder=folder, draw_sample=drawn, on_step=on_step,
         on_picture=lambda step, path: seen.append((step, path)),
         should_stop=lambda: stop_at is not None and len(losses) >= stop_at,
     )  # fmt: skip
@@ -60,6 +61,18 @@ def test_held_out_people_are_drawn_at_the_start_on_the_way_and_at_the_end(tmp_pa
         with Image.open(path) as picture:
             assert picture.size == (64, 64)
     assert len({path for _, path in seen}) == len(seen)
+
+
+def test_where_nobody_can_be_held_out_people_of_the_set_are_drawn_and_called_so(tmp_path):
+    _, drawn, seen, _ = train(tmp_path / "three", people=3)
+    assert sorted({step for step, _ in seen}) == [0, 2, 4]
+    assert {call[0] for call in drawn.calls} == {"person 0", "person 1"}
+    _, drawn, _, _ = train(tmp_path / "none", validation_samples=0, sample_count=1, steps=1)
+    assert {call[0] for call in drawn.calls} == {"person 0"}
+    train(tmp_path / "twelve")
+    pages = [(tmp_path / name / "pictures" / "index.html").read_text() for name in ("three", "twelve")]
+    assert ["trained on as well" in page for page in pages] == [True, False]
+    assert ["Held-out people" in page for page in pages] == [False, True]
 
 
 def test_seeds_belong_to_places_and_weights_to_steps(tmp_path):
@@ -158,6 +171,25 @@ def test_only_the_first_process_draws(tmp_path):
     with run:
         run.run()
     assert drawn.calls == []
+
+
+def test_a_process_learns_that_the_first_could_not_draw(tmp_path):
+    class Second:
+        rank, world = 1, 2
+
+        def add_up(self, tensors):
+            pass
+
+        def any(self, condition):
+            return True
+
+    frozen = SmallModels()
+    run = Trainer(
+        small_config(sample_every=1, steps=2), frozen, SmallPeople(12), small_modules(frozen),
+        folder=tmp_path, processes=Second(), draw_sample=Drawn(frozen),
+    )  # fmt: skip
+    with run, pytest.raises(TrainingStoppedError, match="the first process says why"):
+        run.run()
 
 
 @pytest.mark.parametrize("prompts", ["one text", "[1"])

@@ -1,4 +1,4 @@
-"""Two processes with half a batch each train what one process trains with the whole."""
+"""Two processes with half a batch each train what one process trains with the whole; from shards."""
 
 import os
 import sys
@@ -8,6 +8,10 @@ import pytest
 import torch
 from small_training import SmallModels, SmallPeople, small_config, small_modules
 
+from consistentid_core.data.portrait import to_png
+from consistentid_core.data.reading import open_portraits
+from consistentid_core.data.rows import first_row
+from consistentid_core.data.shard_store import ShardStore
 from consistentid_core.training.processes import DistributedProcesses
 from consistentid_core.training.state import SaveError, latest_state
 from consistentid_core.training.trainer import Trainer
@@ -19,7 +23,26 @@ def draw(groups, portrait, prompt, *, seed, steps, size):
     return torch.rand(size, size, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def run(folder, processes=None, **settings):
+def as_shards(root):
+    """People in three shards."""
+    store, people = ShardStore(root), SmallPeople(12)
+    for start in range(0, len(people), 4):
+        rows = []
+        for number in range(start, start + 4):
+            one = people[number]
+            row = first_row(f"{number:032x}", "", f"{number}.png", 1, 0)
+            rows.append(
+                row | {
+                    "data": to_png(one.picture), "suffix": ".png", "label_map": to_png(one.label_map),
+                    "id_original": one.id_original.tobytes(), "id_resized": b"", "caption": one.general_caption,
+                    "face_caption": one.face_caption,
+                }
+            )  # fmt: skip
+        store.store(rows)
+    store.finish()
+
+
+def run(folder, samples, processes=None, **settings):
     """One process has no cache and reads everything in its turn; two have a cache and read ahead."""
     frozen = SmallModels()
     # Half of the samples lose their words, so that now and then one process has none at all.
@@ -28,7 +51,7 @@ def run(folder, processes=None, **settings):
     )
     losses = []
     trainer = Trainer(
-        config, frozen, SmallPeople(12), small_modules(frozen), folder=Path(folder), processes=processes,
+        config, frozen, open_portraits(samples), small_modules(frozen), folder=Path(folder), processes=processes,
         on_step=lambda step, values: losses.append(values["loss"]), draw_sample=draw,
     )  # fmt: skip
     with trainer:
@@ -36,18 +59,19 @@ def run(folder, processes=None, **settings):
     return losses
 
 
-def work(rank, paths, folder, store):
+def work(rank, paths, folder, samples, store):
     sys.path[:0] = paths
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     processes = DistributedProcesses(torch.device("cpu"))
-    losses = run(folder, processes, batch_size=1, cache_gigabytes=1)
+    losses = run(folder, samples, processes, batch_size=1, cache_gigabytes=1)
     torch.save(losses, f"{folder}/losses-{rank}.pt")
     # A disk that is full for the first process must not leave the other one waiting.
     trouble = processes.any(rank == 0)
     assert trouble
     assert not processes.any(False)
-    torch.distributed.destroy_process_group()
+    processes.leave()
+    assert not torch.distributed.is_initialized()
     # Everything is done and written. The threads of PyTorch's gloo can abort a process whose interpreter is being torn
     # down (pytorch/pytorch, pull request 179291), on a busy machine now and then: it is not torn down.
     os._exit(0)
@@ -57,8 +81,10 @@ def work(rank, paths, folder, store):
 def folders(tmp_path_factory):
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     store = tmp_path_factory.mktemp("store") / "file"
-    torch.multiprocessing.spawn(work, (sys.path, str(two), str(store)), nprocs=2)
-    return run(one, batch_size=2, prefetch=False), one, two
+    samples = tmp_path_factory.mktemp("set")
+    as_shards(samples)
+    torch.multiprocessing.spawn(work, (sys.path, str(two), str(samples), str(store)), nprocs=2)
+    return run(one, samples, batch_size=2, prefetch=False), one, two
 
 
 def test_losses_are_those_of_one_process(folders):

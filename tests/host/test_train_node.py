@@ -229,6 +229,33 @@ def test_average_and_best_weights_are_listed_beside_the_newest(place):
     ]
 
 
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(
+    "name", ["con", "NUL", "aux.v2", "com1", "lpt9.a", "anna.", "人" * 90, "a\ud800", ".hidden"]
+)
+def test_a_name_that_some_systems_refuse_or_cut_is_refused_everywhere(name):
+    with pytest.raises(ValueError, match="cannot be used as output_name"):
+        run_folder(name)
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("name", ["Anna v1.2", "console", "común", " padded "])
+def test_other_names_can_be_used(name):
+    assert run_folder(name).name == name.strip()
+
+
+def test_a_file_that_would_hide_the_run_s_own_is_named(place):
+    """Of two files of one name the loader takes that of the folder it looks into first."""
+    shared = place / "shared by programs"  # of extra_model_paths.yaml
+    shared.mkdir()
+    folder_paths.folder_names_and_paths["consistentid"][0].insert(0, str(shared))
+    assert run_folder("mine").name == "mine"
+    (place / "output" / "consistentid_training" / "mine" / "states" / "step-00000001").mkdir(parents=True)
+    (shared / "mine_ema.safetensors").write_bytes(b"another's")
+    with pytest.raises(ValueError, match="mine_ema.safetensors' is there already and no run"):
+        run_folder("mine")
+
+
 @pytest.mark.parametrize("taken", ["mine.safetensors", "mine.bin", "mine_ema.safetensors", "mine_best.bin"])
 def test_no_file_of_somebody_else_is_replaced(place, taken):
     (place / "models" / "consistentid" / taken).write_bytes(b"another's")
@@ -307,12 +334,16 @@ def test_a_name_goes_on_with_its_run_and_with_no_other(run):
         ({"settings": "a: ["}, ConfigError, "The text in 'settings' is no YAML"),
         ({"settings": "rank"}, ConfigError, "The text in 'settings' is no list of settings"),
         ({"settings": "output: x"}, ConfigError, "sets output, which the node's own inputs are for"),
+        ({"settings": "cache: /tmp/elsewhere"}, ConfigError, "sets cache, which names a file or folder"),
+        ({"settings": "sample_every: .inf"}, ConfigError, "'sample_every' is inf"),
+        ({"dataset": "../outside"}, MissingModelError, "The training set '../outside' is not there"),
         ({"settings": "colour: red"}, ConfigError, "unknown settings: colour"),
         ({"settings": "rank: 0"}, ConfigError, "'rank' is 0"),
         ({"resolution": 100}, ConfigError, "'resolution' is 100"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_used_is_named(run, changes, error, message):
+def test_what_cannot_be_used_is_named(run, place, changes, error, message):
+    store_portraits(place / "outside", 1)  # beside the folder of the sets
     with pytest.raises(error, match=message):
         run(**changes)
 
