@@ -115,6 +115,14 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="further ONNX files that judge",
     )
+    scoring.add_argument(
+        "--bgr-recogniser",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="the same for networks that were trained on BGR, as AdaFace was",
+    )
     scoring.add_argument("--face-parser", type=Path, help="BiSeNet's file, for FGIS")
     scoring.add_argument("--dino", type=Path, help="folder of DINO ViT-S/16, for FGIS and DINO")
     scoring.add_argument(
@@ -199,6 +207,7 @@ def _score(options: argparse.Namespace) -> int:
         Files(
             insightface=options.insightface,
             recognisers=tuple(options.recogniser),
+            bgr_recognisers=tuple(options.bgr_recogniser),
             face_parser=options.face_parser,
             dino=options.dino,
             clips=tuple(options.clip),

@@ -18,7 +18,7 @@ from .feature_store import FeatureStore
 from .metrics.fgis import CROPS, encode_parts, face_square, part_crops
 from .networks import Networks
 from .perceptual import SIDE
-from .recognisers import align_all
+from .recognisers import BGR, RGB, align_all
 
 #: Faces of a picture that are looked at, in the order of ID Embedding.
 MOST_FACES = 8
@@ -55,8 +55,10 @@ def extractors_of(networks: Networks, *, order: str = LARGE_TO_SMALL) -> dict[st
         found["faces"] = Extractor(f"faces/{detector}", lambda picture, faces: faces, _faces_to_arrays)
         found["crop"] = Extractor(f"crop/{detector}", _face_crop, lambda crops: list(crops))
         for one in networks.recognisers:
+            # Results of RGB have no word for it, so that those of before are found.
+            colours = "/BGR" if getattr(one, "colours", RGB) == BGR else ""
             found[f"recogniser/{one.name}"] = Extractor(
-                f"recogniser/{one.sha256}/{detector}", _aligned, _in_one_call(one.embed)
+                f"recogniser/{one.sha256}/{detector}{colours}", _aligned, _in_one_call(one.embed)
             )
         if networks.parse is not None and networks.dino is not None:
             key = f"parts/{networks.dino.sha256}/{networks.parser_sha256}/{detector}"

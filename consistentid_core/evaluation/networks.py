@@ -16,7 +16,7 @@ from .clip import ClipEncoder, load_clip
 from .dino import DinoEncoder, load_dino
 from .inception import InceptionEncoder, load_inception
 from .perceptual import Perceptual, load_perceptual
-from .recognisers import FaceDetector, Recogniser, face_detector, is_conditioner, load_recogniser
+from .recognisers import BGR, RGB, FaceDetector, Recogniser, face_detector, is_conditioner, load_recogniser
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class Files:
     """Where the networks are; what is not given is not computed.
 
     insightface: folder that holds buffalo_l, for finding faces; its recogniser judges too.
-    recognisers: further ONNX files.  face_parser: BiSeNet.  dino, clips: folders.
+    recognisers: further ONNX files.  bgr_recognisers: those that were trained on BGR (AdaFace).
+    face_parser: BiSeNet.  dino, clips: folders.
     inception: torch-fidelity's file.  lpips: torchvision's AlexNet.
     """
 
     insightface: Path | None = None
     recognisers: tuple[Path, ...] = ()
+    bgr_recognisers: tuple[Path, ...] = ()
     face_parser: Path | None = None
     dino: Path | None = None
     clips: tuple[Path, ...] = ()
@@ -79,7 +81,10 @@ def load_networks(files: Files) -> Networks:
         networks.detect, networks.detector_sha256 = face_detector(analyser), sha256_of(detector)
         note("face detector", _Named(detector.stem, networks.detector_sha256), detector)
         recognisers.append((load_recogniser(conditioner, files.provider, device), conditioner))
-    recognisers += [(load_recogniser(path, files.provider, device), path) for path in files.recognisers]
+    for colours, paths in ((RGB, files.recognisers), (BGR, files.bgr_recognisers)):
+        recognisers += [
+            (load_recogniser(path, files.provider, device, colours=colours), path) for path in paths
+        ]
     for one, path in _told_apart(recognisers):
         conditions = is_conditioner(one)
         role = "face recogniser, the one that conditions" if conditions else "face recogniser"

@@ -80,7 +80,7 @@ class OnnxRecogniser:
         self._output = output
         self._input = session.get_inputs()[0]
         self._normalises = normalises
-        self._colours = colours
+        self.colours = colours
 
     def embed(self, faces: np.ndarray) -> np.ndarray:
         """See :meth:`Recogniser.embed`. Raises CheckpointError if the network returns no direction."""
@@ -108,7 +108,7 @@ class OnnxRecogniser:
     def _run(self, faces: np.ndarray, step: int, fixed: Any) -> np.ndarray:
         """Raw vectors of at most ``step`` faces, float64 (n, size)."""
         pixels = faces.astype(np.float32)
-        if self._colours == BGR:
+        if self.colours == BGR:
             pixels = pixels[..., ::-1]
         if not self._normalises:
             pixels = (pixels - _MIDDLE) / _MIDDLE

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from consistentid_core.errors import CheckpointError, MissingModelError
 from consistentid_core.evaluation.__main__ import main
 from consistentid_core.evaluation.clip import load_clip
+from consistentid_core.evaluation.features import extractors_of
 from consistentid_core.evaluation.inception import load_inception
 from consistentid_core.evaluation.networks import Files, load_networks
 from consistentid_core.evaluation.perceptual import load_perceptual
@@ -221,6 +222,21 @@ def test_many_prompts_are_read_a_few_at_once(files, monkeypatch):
     assert len(found) == 150 and max(sizes) <= 64
     np.testing.assert_allclose(found[[3, 149]], clip.encode_texts([texts[3], texts[149]]), atol=1e-5)
     assert clip.encode_texts([]).shape == (0, 32)
+
+
+def test_a_judge_trained_on_bgr_gets_bgr_and_is_kept_apart(files):
+    """AdaFace: fed with RGB it would judge all the same, and wrongly."""
+    (path,) = files.recognisers
+    rgb, bgr = (load_networks(one) for one in (Files(recognisers=(path,)), Files(bgr_recognisers=(path,))))
+    faces = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    np.testing.assert_allclose(
+        bgr.recognisers[0].embed(faces[..., ::-1]), rgb.recognisers[0].embed(faces), atol=1e-6
+    )
+    keys = []
+    for networks in (rgb, bgr):
+        networks.detect = lambda picture: []
+        keys.append(extractors_of(networks)[f"recogniser/{networks.recognisers[0].name}"].key)
+    assert keys[0] != keys[1]
 
 
 def test_lpips_is_torchmetrics_own(files):
