@@ -36,7 +36,7 @@ TRAINED_PORTRAIT, LOSS_GRAPH, SAMPLE = "trained_portrait.png", "training_loss.pn
 _SIDE, _STEPS = 128, 3
 _SETTINGS = {
     "precision": "fp32", "rank": 8, "ema_decay": 0, "warmup_steps": 0, "sample_steps": 2, "keep": 1,
-    "drop_probability": 0,
+    "drop_probability": 0, "sample_count": 1, "sample_prompts": ["a portrait of a person"],
 }  # fmt: skip
 
 _MODELS = {

@@ -85,6 +85,7 @@ class Experiment:
                 "rank": 8, "steps": recipe.steps, "batch_size": recipe.batch_size, "warmup_steps": 20,
                 "learning_rate": recipe.learning_rate, "ema_decay": 0.99, "pairing": "by name",
                 "validation_samples": 0, "validate_every": 0, "save_every": 100, "keep": 1, "log_every": 1,
+                "sample_every": 0,  # the page draws what is looked at
                 "cache_gigabytes": 0,  # computed sooner than read
             }
         )  # fmt: skip
