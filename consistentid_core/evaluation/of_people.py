@@ -226,7 +226,11 @@ def of_parts(m: Material, out: Findings, matches: Sequence[int | None]) -> None:
             values = np.array([one.scores.get(region, np.nan) for one in compared])
             out.per_part.setdefault(region, {})[how] = m.whole(values)
         if how == CROPS[0]:
-            coverage = np.array([one.coverage for one in compared])
+            has_face = [
+                face is not None and face < len(parts.get(m.contents[row.item.picture], ()))
+                for row, face in zip(m.rows, matches, strict=True)
+            ]
+            coverage = np.where(has_face, [one.coverage for one in compared], np.nan)
             out.add(
                 Metric(
                     "fgis_coverage",
@@ -235,6 +239,7 @@ def of_parts(m: Material, out: Findings, matches: Sequence[int | None]) -> None:
                     HIGHER,
                     coverage,
                     defined=defined,
+                    counts_misses=True,
                 )
             )
 

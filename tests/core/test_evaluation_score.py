@@ -294,8 +294,8 @@ def test_faces_of_several_people_are_matched_and_blends_measured(tmp_path):
     assert result["counts"]["pictures"] == 1
 
 
-def test_a_photo_of_several_people_is_no_level_of_the_parts_of_one(tmp_path):
-    """MultiID-Bench has all people of a case in one photo, and which face there is whose the parts do not know."""
+def part_networks():
+    """A parser that sees skin in the middle, and an encoder that sees the painted angle there."""
 
     def parse(square):
         side = len(square)
@@ -307,7 +307,22 @@ def test_a_photo_of_several_people_is_no_level_of_the_parts_of_one(tmp_path):
         return np.stack([unit(float(one[len(one) // 2, len(one) // 2, 1])) for one in pictures])
 
     dino = SimpleNamespace(name="dino", sha256="dino-sha", size=2, encode=encode)
-    networks = hand_networks(detect=find_several, parse=parse, dino=dino, clips=())
+    return {"parse": parse, "dino": dino}
+
+
+def test_a_picture_without_a_face_is_a_miss_of_the_parts_too(collection):
+    """Under "faces found" it would pull the share of shown parts down, and the reader would look for hidden eyes."""
+    result = score(collection, hand_networks(**part_networks()), FeatureStore(None))
+    for key, mean in (("fgis/tight", cosine(10, 10, 50)), ("fgis_coverage", 1.0)):
+        found = metric(result, key)
+        assert (found.found["n"], found.as_zero["n"], found.missed) == (3, 4, 1), key
+        assert found.found["mean"] == pytest.approx(mean, abs=1e-6)
+        assert found.as_zero["mean"] == pytest.approx(mean * 3 / 4, abs=1e-6)
+
+
+def test_a_photo_of_several_people_is_no_level_of_the_parts_of_one(tmp_path):
+    """MultiID-Bench has all people of a case in one photo, and which face there is whose the parts do not know."""
+    networks = hand_networks(detect=find_several, clips=(), **part_networks())
     group = save(tmp_path / "ori.png", several(80, 10))
     alone = save(tmp_path / "anna_2.png", painted(30))
     anna = Subject("anna", save(tmp_path / "anna.png", painted(0)), (group, alone))
