@@ -3,7 +3,6 @@
 The vector is that of the class token. Nothing is downloaded. Source: DINO's evaluation (resize 256, crop 224).
 """
 
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -17,11 +16,11 @@ from PIL import Image
 from ..errors import CheckpointError, MissingDependencyError, MissingModelError
 from ..faces.bisenet import IMAGE_MEAN, IMAGE_STD
 from ..files.catalogue import DINO
+from .checksums import WEIGHTS, sha256_of
 
 #: The shorter side before the centre is cut out, relative to what the network reads: 256 for 224.
 _RESIZED = 256 / 224
 _BATCH = 32
-_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 class DinoEncoder:
@@ -90,7 +89,7 @@ def load_dino(folder: str | Path) -> DinoEncoder:
     return DinoEncoder(
         model.float().train(False),
         name=folder.name,
-        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        sha256=sha256_of(weights),
     )
 
 
@@ -120,11 +119,11 @@ def _check_folder(folder: Path) -> Path:
             f"{config_file} describes a model of type '{found}', expected 'vit' (DINO ViT-S/16). "
             f"Choose a folder with the files of {DINO.address}."
         )
-    for name in _WEIGHTS:
+    for name in WEIGHTS:
         if (folder / name).is_file():
             return folder / name
     raise MissingModelError(
-        f"No weights of DINO in {folder}: expected {' or '.join(_WEIGHTS)}. "
+        f"No weights of DINO in {folder}: expected {' or '.join(WEIGHTS)}. "
         f"Put the files of {DINO.address} into this folder."
     )
 
