@@ -38,10 +38,10 @@ def test_there_is_a_chip_with_name_and_area_for_each_part(found):
     assert [chip["region"] for chip in chips] == REGIONS
     assert [chip["text"] for chip in chips] == [
         "Face 3%",
-        "Eyes 1 of 2, 0.08%",
-        "Ears 1 of 2, 0.08%",
+        "Eyes 0.08%",
+        "Ears 0.08%",
         "Nose 0.3%",
-        "Mouth 1 of 2, 0.09%",
+        "Mouth 0.09%",
     ]
     assert all(chip["isOn"] and not chip["isDisabled"] for chip in chips)
 
