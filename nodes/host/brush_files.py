@@ -32,6 +32,7 @@ def brush_input() -> io.String.Input:
         default="",
         optional=True,
         socketless=True,
+        extra_dict={"hidden": True},  # nobody types the name of a file that the pencils write
         tooltip="Corrections of the parts: a file of brush strokes in ComfyUI's input folder. The pencils in the "
         "preview write it; empty corrects nothing.",
     )

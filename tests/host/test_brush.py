@@ -180,6 +180,7 @@ def test_the_fingerprint_follows_the_file_and_never_fails(node_class, input_fold
 def test_the_input_comes_last_and_is_empty(node_class):
     brush = node_class.define_schema().inputs[-1]
     assert (brush.id, brush.default, brush.optional) == ("brush", "", True)
+    assert brush.as_dict()["hidden"] is True  # from the beginning: Nodes 2.0 does not look again
 
 
 def test_files_lie_where_the_interface_puts_them(input_folder):

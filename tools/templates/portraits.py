@@ -81,7 +81,7 @@ defaults. For every other option take the template *consistentid_sd15*.
                 [
                     [
                         node(
-                            "simple", "ConsistentIDSimple", size=(400, 0),
+                            "simple", "ConsistentIDSimple", size=(400, 1240),
                             models=[model_links.CONSISTENTID_SD15, model_links.FACE_PARSER],
                             model="@checkpoint.MODEL", clip="@checkpoint.CLIP",
                             clip_vision="@clip_vision.CLIP_VISION", image="@photo.IMAGE",
