@@ -116,8 +116,8 @@ higher and follow the prompt less, so look at the pictures too.
                     [
                         node(
                             "sheet", "ConsistentIDContactSheet", size=(560, 300), image="@decode.IMAGE",
-                            across="@sweep.across", down="@sweep.down", scores="@likeness.scores", across_name="merge_percent",
-                            down_name="weight",
+                            across="@sweep.across", down="@sweep.down", scores="@likeness.scores",
+                            across_name="merge_percent", down_name="weight",
                         ),
                         node("save", "SaveImage", "The sheet", images="@sheet.sheet", size=(560, 640),
                              filename_prefix="ConsistentID_sweep"),

@@ -87,7 +87,7 @@ defaults. For every other option take the template *consistentid_sd15*.
                             clip_vision="@clip_vision.CLIP_VISION", image="@photo.IMAGE",
                             prompt=PROMPT, negative_prompt=NEGATIVE_PROMPT,
                             model_name=model_links.CONSISTENTID_SD15.name,
-                            face_parser=model_links.FACE_PARSER.name,
+                            face_parser=model_links.FACE_PARSER.name, crop="auto",
                         )
                     ]
                 ],
