@@ -60,7 +60,9 @@ class Gallery:
             except Exception as failed:  # the others must not wait for ever
                 error = failed
         if processes.any(error is not None):
-            raise error or TrainingStoppedError(
+            if error:
+                raise error
+            raise TrainingStoppedError(
                 "The pictures could not be drawn; the first process says why. Go on from the last state."
             )
 
