@@ -10,4 +10,5 @@ GROUPS = {
     "data": "Building training data, a portrait",
     "evaluation": "Scoring pictures",
     "training": "A training step",
+    "epoch": "An epoch of training, with and without a cache",
 }

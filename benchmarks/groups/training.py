@@ -48,7 +48,7 @@ def measure_model(
     batch = _batch(unet, job)
     steps = {"plain": _plain_step(unet, batch, rank)}
     for name, (_, settings) in CASES.items():
-        steps[name] = _our_step(unet, batch, {"precision": precision, "rank": rank, **settings}, sizes)
+        steps[name] = our_step(unet, batch, {"precision": precision, "rank": rank, **settings}, sizes)
     cases = {name: (lambda step=step: time_of(step, job.device)) for name, step in steps.items()}
     cases["noise"] = cases["plain"]
     taken = interleave(cases, job.rounds)
@@ -95,7 +95,7 @@ class _Step:
         self.run()
 
 
-def _our_step(unet, batch, settings: dict[str, Any], sizes: dict[str, dict] | None) -> _Step:
+def our_step(unet, batch, settings: dict[str, Any], sizes: dict[str, dict] | None) -> _Step:
     import tempfile
     from pathlib import Path
 

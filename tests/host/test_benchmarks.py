@@ -7,11 +7,12 @@ import pytest
 import torch
 from consistentid_pack.nodes.host import folders
 from golden_host import GoldenCLIP, clip_vision, consistentid_model, small_unet
+from golden_training import host_models
 from sampling import POSITIVE, latents
 from sampling import person as known_person
 
 from benchmarks import device
-from benchmarks.groups import lora, person, step, training
+from benchmarks.groups import epoch, lora, person, step, training
 from benchmarks.job import Job
 from benchmarks.model_call import ModelCall
 
@@ -167,7 +168,7 @@ def test_both_steps_of_training_change_weights_and_leave_the_unet_as_it_was():
         frozen = [one.clone() for one in unet.unet_module.parameters()]
         for step in (
             training._plain_step(unet, batch, 4),
-            training._our_step(unet, batch, {"precision": "fp32", "rank": 4}, SMALL_NETWORKS),
+            training.our_step(unet, batch, {"precision": "fp32", "rank": 4}, SMALL_NETWORKS),
         ):
             before = [one.detach().clone() for one in step.weights]
             for _ in range(2):  # with new weights half of a LoRA has no gradient in the first step
@@ -175,3 +176,29 @@ def test_both_steps_of_training_change_weights_and_leave_the_unet_as_it_was():
             assert any(not torch.equal(*pair) for pair in zip(before, step.weights, strict=True))
         assert all(map(torch.equal, frozen, unet.unet_module.parameters()))
         assert not any(module._forward_hooks for module in unet.unet_module.modules())
+
+
+# --- an epoch, with and without a cache ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def epoch_run():
+    """The rows, and how often the VAE was asked."""
+    with torch.inference_mode(False):
+        frozen = host_models("sd15")
+        asked, encode = [], frozen.encode_pictures
+        frozen.encode_pictures = lambda pixels: asked.append(pixels.shape) or encode(pixels)
+        return epoch.measure_encoders(frozen, JOB, rank=4, sizes=SMALL_NETWORKS), len(asked)
+
+
+def test_an_epoch_from_the_cache_asks_no_encoder(epoch_run):
+    rows, asked = epoch_run
+    assert rows.keys() == {"without", "cached", "first_epoch", "later_epochs", "kept"}
+    warmed_up = JOB.rounds + 1
+    caches, without, filling, filled = 1 + warmed_up, warmed_up, warmed_up, 1
+    assert asked == caches + without + filling + filled  # each cache asks once who the encoder is
+
+
+def test_what_is_kept_of_a_portrait_is_at_least_its_features(epoch_run):
+    rows, _ = epoch_run
+    assert rows["kept"]["value"] > 6 * 257 * 1280 * 2
