@@ -395,10 +395,10 @@ def test_saved_workflows_depend_on_these_inputs_and_their_order(models):
     switches = ["face", "eyes", "ears", "nose", "mouth", "pair"]
     assert list(FaceParserLoader.INPUT_TYPES()["required"]) == ["model_name"]
     assert [socket.id for socket in FaceParser.define_schema().inputs] == [
-        "face_parser", "image", *switches, "parse_size", "no_face", "batch", "consistentid",
+        "face_parser", "image", *switches, "parse_size", "no_face", "batch", "consistentid", "brush",
     ]  # fmt: skip
     assert [socket.id for socket in FacePartsFromMap.define_schema().inputs] == [
-        "image", *switches, "label_map", *(f"{name}_mask" for name in REGION_NAMES), "no_face", "batch",
+        "image", *switches, "label_map", *(f"{name}_mask" for name in REGION_NAMES), "no_face", "batch", "brush",
     ]  # fmt: skip
     assert FacePartsFromMap.INPUT_TYPES()["optional"]["label_map"][0] == "IMAGE,MASK"
 
