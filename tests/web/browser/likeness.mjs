@@ -51,6 +51,8 @@ export async function play(page, options) {
   const likeness = await readLikeness(page);
   await photograph(page, LIKENESS, options, "likeness");
   await page.locator(".consistentid-view:has(.consistentid-judged) .consistentid-pager button").last().click();
+  // The next picture is shown when it has loaded.
+  await page.waitForFunction((score) => document.querySelector(".consistentid-mark")?.textContent !== score, likeness.score);
   await settle(page);
   const turned = await readLikeness(page);
   await look(page, PARTS);
