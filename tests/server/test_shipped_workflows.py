@@ -168,8 +168,10 @@ def test_the_workflow_makes_its_pictures(host, name, twin):
     kept = [
         twin[node_id]["inputs"]["count"] for node_id in workflows.nodes_of(twin, "ConsistentIDLikenessGate")
     ]
+    # Of a training run: two portraits with two prompts each, before the first step and after the last.
+    trained = [2 * 2 * 2 for _ in workflows.nodes_of(twin, "ConsistentIDTrain")]
     portraits = host.portraits(twin)
-    assert len(portraits) == sum(kept or batches or [1])
+    assert len(portraits) == sum(kept or batches or trained or [1])
     for portrait in portraits:
         side = PHOTO_SIDE if name in PASTED_INTO_A_PHOTO else SIZE
         # A sheet of several pictures is larger than each.
