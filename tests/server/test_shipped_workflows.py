@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from server_host import SDXL_CHECKPOINT, SDXL_CONSISTENTID, SET, SIZE
 
+from consistentid_core.training.config import TrainingConfig
 from tools import paths
 from tools import workflow as workflows
 
@@ -168,8 +169,11 @@ def test_the_workflow_makes_its_pictures(host, name, twin):
     kept = [
         twin[node_id]["inputs"]["count"] for node_id in workflows.nodes_of(twin, "ConsistentIDLikenessGate")
     ]
-    # Of a training run: two portraits with two prompts each, before the first step and after the last.
-    trained = [2 * 2 * 2 for _ in workflows.nodes_of(twin, "ConsistentIDTrain")]
+    # Of a training run: portraits with each prompt, before the first step and after the last.
+    run = TrainingConfig()
+    trained = [
+        2 * run.sample_count * len(run.sample_prompts) for _ in workflows.nodes_of(twin, "ConsistentIDTrain")
+    ]
     portraits = host.portraits(twin)
     assert len(portraits) == sum(kept or batches or trained or [1])
     for portrait in portraits:
