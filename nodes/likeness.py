@@ -23,10 +23,11 @@ from ..consistentid_core.evaluation.metrics.null_levels import levels_for
 from ..consistentid_core.evaluation.recognisers import COLOUR_ORDERS, RGB, Conditioner, is_conditioner
 from ..consistentid_core.evaluation.wording import RecogniserReport, describe_likeness
 from ..consistentid_core.files.catalogue import JUDGE
-from ..consistentid_core.identity.face_choice import FACE_ORDERS, LARGE_TO_SMALL
+from ..consistentid_core.identity.face_choice import LARGE_TO_SMALL
 from ..consistentid_core.identity.id_embedding import ERROR, IDEmbedding
-from ..consistentid_core.identity.providers import AUTO, PROVIDERS
+from ..consistentid_core.identity.providers import AUTO
 from .host import folders
+from .host.face_inputs import AS_ID_EMBEDDING, face_choice, face_provider
 from .host.inputs import FileChoice
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_pictures
@@ -140,37 +141,12 @@ class FaceLikeness(io.ComfyNode):
                     optional=True,
                     tooltip="What to do with a picture without a face: count it as 0, or stop.",
                 ),
-                io.Combo.Input(
-                    "order",
-                    options=list(FACE_ORDERS),
-                    default=LARGE_TO_SMALL,
-                    optional=True,
-                    tooltip="How the faces of a photo are counted for face_index, as in ID Embedding.",
+                *face_choice(
+                    order="How the faces of a photo are counted for face_index, as in ID Embedding.",
+                    index="Which face of each photo is the person, as in ID Embedding.",
+                    threshold="The lowest detection score of a face.",
                 ),
-                io.Int.Input(
-                    "face_index",
-                    default=0,
-                    min=0,
-                    max=99,
-                    optional=True,
-                    tooltip="Which face of each photo is the person, as in ID Embedding.",
-                ),
-                io.Float.Input(
-                    "det_threshold",
-                    default=0.5,
-                    min=0.05,
-                    max=1.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="The lowest detection score of a face.",
-                ),
-                io.Combo.Input(
-                    "provider",
-                    options=[AUTO, *PROVIDERS],
-                    default=AUTO,
-                    optional=True,
-                    tooltip="What onnxruntime computes on; best the same as in ID Embedding.",
-                ),
+                face_provider(AS_ID_EMBEDDING),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The pictures, in their old order or the best first."),

@@ -28,7 +28,8 @@ from ..consistentid_core.families import FAMILIES
 from ..consistentid_core.files.catalogue import DINO
 from ..consistentid_core.identity.face_analysis import FaceAnalyser
 from ..consistentid_core.identity.face_choice import LARGE_TO_SMALL, detect_faces, photo_name
-from ..consistentid_core.identity.providers import AUTO, PROVIDERS
+from ..consistentid_core.identity.providers import AUTO
+from .host.face_inputs import AS_ID_EMBEDDING, face_provider, face_threshold
 from .host.inputs import FileChoice
 from .host.older import SHOWN_ON_CACHED_RUNS
 from .host.pictures import to_pictures
@@ -86,22 +87,10 @@ class PartLikeness(io.ComfyNode):
                     tooltip="tight: the square around each part. masked: the face on black, the likeliest reading of "
                     "the paper, but mostly black is compared with black.",
                 ),
-                io.Float.Input(
-                    "det_threshold",
-                    default=0.5,
-                    min=0.05,
-                    max=1.0,
-                    step=0.01,
-                    optional=True,
-                    tooltip="The lowest detection score of a face. The largest face of a picture is compared.",
+                face_threshold(
+                    "The lowest detection score of a face. The largest face of a picture is compared."
                 ),
-                io.Combo.Input(
-                    "provider",
-                    options=[AUTO, *PROVIDERS],
-                    default=AUTO,
-                    optional=True,
-                    tooltip="What onnxruntime computes on; best the same as in ID Embedding.",
-                ),
+                face_provider(AS_ID_EMBEDDING),
             ],
             outputs=[
                 io.Float.Output(

@@ -8,6 +8,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Collection
+from pathlib import Path
 
 import comfy.utils
 import folder_paths
@@ -127,6 +128,12 @@ def find_weights(file: str, *names: str) -> str:
         f"Model file '{file}' not found. Looked in: {', '.join(searched)}. "
         "Put the file into one of these folders and refresh the node list (press R)."
     )
+
+
+def find_model_folder(name: str, kind: str) -> Path | None:
+    """The full path of a model's folder below the folders of a kind; None if it has no ``config.json`` there."""
+    found = (Path(root) / name for root in folder_paths.get_folder_paths(kind))
+    return next((path for path in found if (path / "config.json").is_file()), None)
 
 
 def maps_files() -> bool:

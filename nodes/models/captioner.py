@@ -152,10 +152,10 @@ def only_model_folder() -> str:
 
 def find_model_folder(name: str) -> Path:
     """The full path of a folder from :func:`list_model_folders`; MissingModelError if it is gone."""
+    found = folders.find_model_folder(name, folders.LLM)
+    if found is not None:
+        return found
     roots = folder_paths.get_folder_paths(folders.LLM)
-    for root in roots:
-        if (Path(root) / name / "config.json").is_file():
-            return Path(root) / name
     raise MissingModelError(
         f"Captioner model '{name}' not found. Looked in: {', '.join(roots)}. "
         f"Put the folder of a LLaVA 1.5 model there, such as {EXAMPLE_MODEL}, and refresh the node list."

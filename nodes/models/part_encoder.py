@@ -81,10 +81,10 @@ def list_dino_folders() -> list[str]:
 
 def find_dino_folder(name: str) -> Path:
     """The full path of a folder from :func:`list_dino_folders`; MissingModelError if it is gone."""
+    found = folders.find_model_folder(name, folders.DINO)
+    if found is not None:
+        return found
     roots = folder_paths.get_folder_paths(folders.DINO)
-    for root in roots:
-        if (Path(root) / name / "config.json").is_file():
-            return Path(root) / name
     raise MissingModelError(
         f"DINO model '{name}' not found. Looked in: {', '.join(roots)}. Put the files of {DINO.address} into a folder "
         "there and refresh the node list, or connect a CLIP vision model."

@@ -7,6 +7,7 @@ import { text } from "../lib/texts.js";
 import { element } from "./element.js";
 import { Pager } from "./pager.js";
 import { Pages } from "./pages.js";
+import { renderPage, renderPicture } from "./photo_pages.js";
 
 /**
  * @typedef {import("../lib/faces_data.js").FacesPhoto} FacesPhoto
@@ -58,16 +59,8 @@ export class FacesView {
 
   /** Show what the node's widget says now. */
   refresh() {
-    const { shown: photo, isGone, page, photos } = this.pages;
-    const isShown = photo !== undefined && !isGone;
-    const line = this.#sentence(photo);
-    this.root.classList.toggle("consistentid-empty", !isShown);
-    this.stage.classList.toggle("consistentid-stale", this.error !== "");
-    this.pager.render(page, photos.length, photo?.total ?? 0);
-    this.message.textContent = isShown ? "" : line || text("facesBeforeRun");
-    this.line.textContent = isShown ? line : "";
-    this.line.hidden = this.line.textContent === "";
-    for (const place of [this.line, this.message]) place.classList.toggle("consistentid-error", this.error !== "");
+    const { shown: photo } = this.pages;
+    renderPage(this, this.#sentence(photo), text("facesBeforeRun"));
     // Where another face will be cut out, only the next run knows.
     this.crop.hidden = !photo?.crop?.place || this.#chosen(photo) !== photo.chosen;
     for (const [index, box] of this.#boxes.entries()) {
@@ -82,12 +75,8 @@ export class FacesView {
 
   /** Another photo: its faces get their boxes. */
   #turned() {
-    const { shown: photo, pictures } = this.pages;
-    const [picture] = pictures;
-    if (picture) {
-      this.picture.src = picture.src;
-      this.frame.style.setProperty("--ratio", String(picture.naturalWidth / picture.naturalHeight));
-    }
+    const { shown: photo } = this.pages;
+    renderPicture(this);
     if (photo?.crop?.place) putAt(this.crop, photo.crop.place);
     this.boxes.replaceChildren(...(photo?.faces ?? []).map((face, index) => this.#makeBox(face, index)));
     this.refresh();

@@ -6,6 +6,7 @@ import { element } from "./element.js";
 import { legendOf, likenessScale } from "./likeness_scale.js";
 import { Pager } from "./pager.js";
 import { Pages } from "./pages.js";
+import { renderPage, renderPicture } from "./photo_pages.js";
 
 /**
  * @typedef {import("../lib/likeness_data.js").Likeness} Likeness
@@ -47,26 +48,13 @@ export class LikenessView {
   }
 
   #refresh() {
-    const { shown: photo, isGone, page, photos } = this.pages;
-    const isShown = photo !== undefined && !isGone;
-    const line = this.#sentence(photo);
-    this.root.classList.toggle("consistentid-empty", !isShown);
-    this.stage.classList.toggle("consistentid-stale", this.error !== "");
-    this.pager.render(page, photos.length, photo?.total ?? 0);
-    this.message.textContent = isShown ? "" : line || text("likenessBeforeRun");
-    this.line.textContent = isShown ? line : "";
-    this.line.hidden = this.line.textContent === "";
-    for (const place of [this.line, this.message]) place.classList.toggle("consistentid-error", this.error !== "");
+    renderPage(this, this.#sentence(this.pages.shown), text("likenessBeforeRun"));
   }
 
   /** Another picture: its faces get their boxes, its score its place on the scale. */
   #turned() {
-    const { shown: photo, pictures } = this.pages;
-    const [picture] = pictures;
-    if (picture) {
-      this.picture.src = picture.src;
-      this.frame.style.setProperty("--ratio", String(picture.naturalWidth / picture.naturalHeight));
-    }
+    const { shown: photo } = this.pages;
+    renderPicture(this);
     this.boxes.replaceChildren(...(photo ? photo.faces.map((face, index) => boxOf(photo, face, index)) : []));
     this.judged.replaceChildren(...(photo ? this.#judgement(photo) : []));
     this.#refresh();

@@ -6,6 +6,7 @@ import { text } from "../lib/texts.js";
 import { element } from "./element.js";
 import { Pager } from "./pager.js";
 import { Pages } from "./pages.js";
+import { renderPage } from "./photo_pages.js";
 
 /**
  * @typedef {import("../lib/files.js").FileRef} FileRef
@@ -44,17 +45,7 @@ export class PartLikenessView {
   }
 
   #refresh() {
-    const { shown, isGone, page, photos } = this.pages;
-    const isShown = shown !== undefined && !isGone;
-    const line = this.#sentence(shown);
-    this.root.classList.toggle("consistentid-empty", !isShown);
-    this.stage.classList.toggle("consistentid-stale", this.error !== "");
-    this.rows.hidden = !isShown;
-    this.pager.render(page, photos.length, shown?.total ?? 0);
-    this.message.textContent = isShown ? "" : line || text("partLikenessBeforeRun");
-    this.line.textContent = isShown ? line : "";
-    this.line.hidden = this.line.textContent === "";
-    for (const place of [this.line, this.message]) place.classList.toggle("consistentid-error", this.error !== "");
+    this.rows.hidden = !renderPage(this, this.#sentence(this.pages.shown), text("partLikenessBeforeRun"));
   }
 
   #turned() {
