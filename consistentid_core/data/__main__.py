@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..command_line import run_command
 from ..errors import ConsistentIDError, MissingModelError
 from ..files.catalogue import FACE_PARSER
 from ..files.resolve import named
@@ -30,17 +31,13 @@ _COMFYUI = Path(__file__).resolve().parents[4]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
     # InsightFace uses what scikit-image is about to rename, and says so for every photo.
     warnings.filterwarnings("ignore", category=FutureWarning, module="insightface")
-    try:
-        return options.run(options)
-    except (ConsistentIDError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. What is stored stays; the same command goes on from there.", file=sys.stderr)
-        return 130
+    return run_command(
+        _parser(), arguments,
+        stopped="What is stored stays; the same command goes on from there.",
+        errors=(ConsistentIDError, ValueError, OSError),
+    )  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..command_line import run_command
 from ..data.progress import Progress
 from ..data.sources import find_sources
 from ..errors import ConsistentIDError, EvaluationError
@@ -43,17 +44,13 @@ _FEATURES = "features"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
     # InsightFace uses what scikit-image is about to rename, and says so for every photo.
     warnings.filterwarnings("ignore", category=FutureWarning, module="insightface")
-    try:
-        return options.run(options)
-    except (ConsistentIDError, ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. What is there stays; the same command goes on from there.", file=sys.stderr)
-        return 130
+    return run_command(
+        _parser(), arguments,
+        stopped="What is there stays; the same command goes on from there.",
+        errors=(ConsistentIDError, ValueError, OSError),
+    )  # fmt: skip
 
 
 class _ReadingOptions(argparse.ArgumentParser):

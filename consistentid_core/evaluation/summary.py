@@ -10,6 +10,7 @@ import numpy as np
 from .findings import HIGHER, LOWER, Findings, Metric
 from .intervals import Estimate, estimate, estimate_median
 from .material import Material
+from .metrics.likeness import misses_as_zero
 from .metrics.speed import PHASES
 from .pictures import Item
 from .result import FORMAT, VERSION, Result, estimate_to_json
@@ -60,8 +61,7 @@ def _metric(m: Material, metric: Metric) -> dict[str, Any]:
     found = m.whole(values, estimate_median if metric.median else estimate)
     zero = None
     if metric.counts_misses:
-        counted = np.where(np.isnan(metric.values), 0.0, np.maximum(metric.values, 0.0))
-        zero = estimate_to_json(m.whole(np.where(defined, counted, np.nan)))
+        zero = estimate_to_json(m.whole(np.where(defined, misses_as_zero(metric.values), np.nan)))
     return {
         "key": metric.key,
         "title": metric.title,

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import ConsistentIDError, DownloadError
+from ..command_line import run_command
+from ..errors import DownloadError
 from ..finding import Candidate, content_of, fitting
 from .atomic import write_whole
 from .catalogue import (
@@ -51,15 +52,7 @@ FILES = {file.key: file for file in (*MODEL_FILES, *EXAMPLE_FILES, JUDGE)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except (ConsistentIDError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped. What is there stays; the same command goes on from it.", file=sys.stderr)
-        return 130
+    return run_command(_parser(), arguments, stopped="What is there stays; the same command goes on from it.")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,6 +18,7 @@ PACKAGE = "consistentid_core"
 #: From the ground floor up: a room imports from its own and from rooms named before it, never from later ones.
 ROOMS = (
     "errors",
+    "command_line",
     "checks",
     "memory",
     "regions",

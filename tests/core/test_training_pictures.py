@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_training import SmallModels, SmallPeople, small_config, small_modules
+from small_training import SecondOfTwo, SmallModels, SmallPeople, small_config, small_modules
 
 from consistentid_core.errors import TrainingStoppedError
 from consistentid_core.training.config import ConfigError, from_mapping
@@ -153,20 +153,11 @@ def test_what_is_no_number_is_black(tmp_path):
 
 
 def test_only_the_first_process_draws(tmp_path):
-    class Second:
-        rank, world = 1, 2
-
-        def add_up(self, tensors):
-            pass
-
-        def any(self, condition):
-            return condition
-
     frozen = SmallModels()
     drawn = Drawn(frozen)
     run = Trainer(
         small_config(sample_every=1, steps=2), frozen, SmallPeople(12), small_modules(frozen),
-        folder=tmp_path, processes=Second(), draw_sample=drawn,
+        folder=tmp_path, processes=SecondOfTwo(), draw_sample=drawn,
     )  # fmt: skip
     with run:
         run.run()
@@ -174,19 +165,10 @@ def test_only_the_first_process_draws(tmp_path):
 
 
 def test_a_process_learns_that_the_first_could_not_draw(tmp_path):
-    class Second:
-        rank, world = 1, 2
-
-        def add_up(self, tensors):
-            pass
-
-        def any(self, condition):
-            return True
-
     frozen = SmallModels()
     run = Trainer(
         small_config(sample_every=1, steps=2), frozen, SmallPeople(12), small_modules(frozen),
-        folder=tmp_path, processes=Second(), draw_sample=Drawn(frozen),
+        folder=tmp_path, processes=SecondOfTwo(answer=True), draw_sample=Drawn(frozen),
     )  # fmt: skip
     with run, pytest.raises(TrainingStoppedError, match="the first process says why"):
         run.run()

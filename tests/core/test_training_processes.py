@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_training import SmallModels, SmallPeople, small_config, small_modules
+from small_training import SecondOfTwo, SmallModels, SmallPeople, small_config, small_modules
 
 from consistentid_core.data.portrait import to_png
 from consistentid_core.data.reading import open_portraits
@@ -143,19 +143,9 @@ def test_the_state_of_two_processes_is_gone_on_with_by_one(folders):
 
 
 def test_a_process_learns_that_another_could_not_save(tmp_path):
-    class Second:
-        """What the second of two processes is told after the first one's disk was full."""
-
-        rank, world = 1, 2
-
-        def add_up(self, tensors):
-            pass
-
-        def any(self, condition):
-            return True
-
     frozen = SmallModels()
     modules = small_modules(frozen)
-    trainer = Trainer(small_config(), frozen, SmallPeople(12), modules, folder=tmp_path, processes=Second())
+    second = SecondOfTwo(answer=True)  # the first one's disk is full
+    trainer = Trainer(small_config(), frozen, SmallPeople(12), modules, folder=tmp_path, processes=second)
     with pytest.raises(SaveError, match="the first process says why"):
         trainer.save()

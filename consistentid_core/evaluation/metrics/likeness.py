@@ -77,12 +77,17 @@ class BothWays:
         return 1.0 - self.misses / self.n if self.n else float("nan")
 
 
+def misses_as_zero(scores: np.ndarray) -> np.ndarray:
+    """Scores with 0 for a miss (NaN) and for what is below 0, as FastComposer counts them."""
+    return np.where(np.isnan(scores), 0.0, np.maximum(scores, 0.0))
+
+
 def mean_both_ways(scores: np.ndarray) -> BothWays:
     """The mean of (n,) scores, NaN being a miss."""
     found = scores[~np.isnan(scores)]
     n, misses = len(scores), len(scores) - len(found)
     return BothWays(
-        misses_as_zero=float(np.maximum(found, 0.0).sum() / n) if n else float("nan"),
+        misses_as_zero=float(misses_as_zero(scores).mean()) if n else float("nan"),
         misses_dropped=float(found.mean()) if len(found) else float("nan"),
         n=n,
         misses=misses,
