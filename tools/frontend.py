@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from . import paths
 from .console import CommandError, step
-from .locking import exclusive
+from .locking import make_once
 from .pip import run_pip
 
 VERSION = "1.58.1"
@@ -25,14 +25,10 @@ FOLDER = paths.HOST / f"frontend-{VERSION}"
 
 def prepare(python: Path) -> Path:
     """Download and unpack it with the pip of the given Python, unless that is done; returns FOLDER."""
-    if not FOLDER.is_dir():
-        with exclusive(paths.HOST / "frontend.lock"):
-            if not FOLDER.is_dir():  # another run may just have done it
-                _fetch(python)
-    return FOLDER
+    return make_once(FOLDER, lambda unfinished: _fetch(python, unfinished))
 
 
-def _fetch(python: Path) -> None:
+def _fetch(python: Path, unfinished: Path) -> None:
     downloads = paths.HOST / "download"
     archive = downloads / _ARCHIVE
     if not archive.is_file() or _sha256(archive) != _SHA256:
@@ -43,11 +39,7 @@ def _fetch(python: Path) -> None:
     found = _sha256(archive)
     if found != _SHA256:
         raise CommandError(f"{archive} has sha256 {found}, expected {_SHA256}. Delete it and try again.")
-
-    unfinished = FOLDER.with_name(FOLDER.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
     _unpack(archive, unfinished)
-    unfinished.rename(FOLDER)  # it gets its name last, so it is whole
 
 
 def _unpack(archive: Path, target: Path) -> None:

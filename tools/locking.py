@@ -1,8 +1,9 @@
 """A lock between processes that the system releases even if the holder is killed."""
 
+import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -29,6 +30,21 @@ else:
         except OSError:
             return False
         return True
+
+
+def make_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, made first unless it is there; by one process, and under its name only when it is whole.
+
+    make: fills the folder it is given, or raises.
+    """
+    if not folder.is_dir():
+        with exclusive(folder.with_name(folder.name + ".lock")):
+            if not folder.is_dir():  # another run may just have done it
+                unfinished = folder.with_name(folder.name + ".part")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                make(unfinished)
+                unfinished.rename(folder)
+    return folder
 
 
 @contextmanager

